@@ -1,0 +1,1 @@
+"""FIND: article files -> passages -> vectors and words -> hits."""

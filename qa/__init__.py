@@ -1,0 +1,1 @@
+"""ANSWER: question + hits -> checked, cited answer."""

@@ -1,0 +1,1 @@
+"""SPEAK: HTTP, page, JSON, events."""

@@ -1,0 +1,32 @@
+"""Is the process alive, and is it ready to answer."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from web.ready import the_index
+
+telemetry = Blueprint("telemetry", __name__)
+
+
+@telemetry.get("/healthz")
+def healthz() -> Response:
+    """Say that the process lives; never looks at anything that could be slow or broken."""
+    return jsonify({"status": "ok"})
+
+
+@telemetry.get("/readyz")
+def readyz() -> Response:
+    """Say which generation is being served; 503 not_ready until the models are loaded."""
+    manifest = the_index().manifest
+    return jsonify(
+        {
+            "status": "ready",
+            "generation": manifest.generation,
+            "built_at": manifest.built_at,
+            "articles": manifest.articles,
+            "passages": manifest.passages,
+            "sentences": manifest.sentences,
+            "languages": list(manifest.languages),
+        }
+    )

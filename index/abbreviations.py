@@ -39,8 +39,6 @@ _OPENERS = {
 _ORDINAL_STOP = frozenset(
     ["cs", "da", "de", "et", "fi", "hr", "hu", "is", "lb", "lv", "nb", "nn", "no", "pl", "sk", "sl", "sr"]
 )
-    ["cs", "da", "de", "et", "fi", "hr", "hu", "is", "lb", "lv", "nb", "nn", "no", "pl", "sk", "sl", "sr"]
-)
 
 
 def _by_language(table: dict[str, str]) -> dict[str, frozenset[str]]:

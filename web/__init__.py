@@ -7,13 +7,14 @@ import secrets
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
-from web.api import api
+from web.api import blueprint as api_blueprint
 from web.asking import Asking
 from web.faults import fault_of, json_fault
-from web.pages import fault_page, pages
+from web.pages import blueprint as pages_blueprint
+from web.pages import fault_page
 from web.ready import Answerer, Index, Ready
 from web.settings import Settings
-from web.telemetry import telemetry
+from web.telemetry import blueprint as telemetry_blueprint
 
 # Everything comes from this host, nothing is written into the page as code or as style.
 _CONTENT_SECURITY_POLICY = (
@@ -34,7 +35,7 @@ def create_app(settings: Settings, answerer: Answerer | None, index: Index | Non
     app.extensions["sourcier-settings"] = settings
     app.extensions["sourcier-asking"] = Asking(settings, ready)
 
-    for blueprint in (api, telemetry, pages):
+    for blueprint in (api_blueprint, telemetry_blueprint, pages_blueprint):
         app.register_blueprint(blueprint)
     app.before_request(_name_request)
     app.after_request(_set_headers)

@@ -22,14 +22,14 @@ KEEP_ALIVE_S = 10.0  # proxies commonly cut a connection that is silent for 30 t
 FIRST_TICKS = 10  # x TICK_S = 5 s for the first event, then the stream is opened without it
 LONGEST_PAGE = 100  # articles
 
-api = Blueprint("api", __name__, url_prefix="/api")
+blueprint = Blueprint("api", __name__, url_prefix="/api")
 
 
 class Unfinished(Exception):
     """The answerer ended without an Answer, which its contract forbids."""
 
 
-@api.post("/ask")
+@blueprint.post("/ask")
 def ask() -> Response:
     """Answer a question, whole or as it comes."""
     the_answerer()  # not ready is told before anything else is judged
@@ -43,7 +43,7 @@ def ask() -> Response:
         return jsonify(answer_json(last_answer(chain((first,), events))))
 
 
-@api.post("/search")
+@blueprint.post("/search")
 def search() -> Response:
     """Find passages without answering."""
     index = the_index()
@@ -51,7 +51,7 @@ def search() -> Response:
     return jsonify({"hits": hits_json(index.search(wanted.query, wanted.k))})
 
 
-@api.get("/articles")
+@blueprint.get("/articles")
 def articles() -> Response:
     """List the articles, newest first, a page at a time."""
     index = the_index()
@@ -61,7 +61,7 @@ def articles() -> Response:
     return jsonify({"articles": page, "offset": offset, "limit": limit, "total": index.manifest.articles})
 
 
-@api.get("/articles/<path:article_id>")
+@blueprint.get("/articles/<path:article_id>")
 def article(article_id: str) -> Response:
     """Give one article with its text."""
     found = the_index().article(article_id)

@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from web.faults import Fault
 
-pages = Blueprint("pages", __name__)
+blueprint = Blueprint("pages", __name__)
 
 
 def fault_page(fault: Fault) -> Response:

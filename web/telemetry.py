@@ -6,16 +6,16 @@ from flask import Blueprint, Response, jsonify
 
 from web.ready import the_index
 
-telemetry = Blueprint("telemetry", __name__)
+blueprint = Blueprint("telemetry", __name__)
 
 
-@telemetry.get("/healthz")
+@blueprint.get("/healthz")
 def healthz() -> Response:
     """Say that the process lives; never looks at anything that could be slow or broken."""
     return jsonify({"status": "ok"})
 
 
-@telemetry.get("/readyz")
+@blueprint.get("/readyz")
 def readyz() -> Response:
     """Say which generation is being served; 503 not_ready until the models are loaded."""
     manifest = the_index().manifest

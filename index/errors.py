@@ -3,7 +3,8 @@
 SourcierError
 ├── ArticleError            one file or one line cannot be read as an article
 ├── ModelFileError          a model file is missing, wrong or cannot be fetched
-│   └── WrongChecksum
+│   ├── WrongChecksum
+│   └── SourceUnavailable   one place cannot give a model file; the next place is asked
 ├── IndexProblem
 │   ├── NoIndex             nothing has been built yet
 │   ├── BrokenIndex         a file of the generation is missing or differs from its manifest
@@ -43,6 +44,10 @@ class WrongChecksum(ModelFileError):
         self.path = path
         self.expected = expected
         self.found = found
+
+
+class SourceUnavailable(ModelFileError):
+    """One place that may hold a model file cannot give it; its text is the reason, without what to do."""
 
 
 class IndexProblem(SourcierError):

@@ -33,7 +33,7 @@ def read_html(path: Path) -> Iterator[Fields | ArticleError]:
     """Read a web page as one article."""
     try:
         data = _bytes_of(path)
-        keys, text = extract_article(_decoded(data, declared_charset(data)))
+        keys, text = extract_article(clean_text(_decoded(data, declared_charset(data))))
         yield check_fields(keys, text, str(path), path.stem)
     except (OSError, ValueError) as error:
         yield ArticleError(str(path), _reason(error))

@@ -43,6 +43,7 @@ class TerminalProgress:
         self._what = ""
         self._started = (0.0, 0)  # when this bar began, and at how many bytes (a resumed download does not begin at 0)
         self._last_line = 0.0
+        self._ended = False
 
     def __enter__(self) -> TerminalProgress:
         return self
@@ -60,7 +61,7 @@ class TerminalProgress:
         if what != self._what:
             self._what = what
             self._started = (time.monotonic(), done)
-            self._last_line = 0.0
+            self._last_line, self._ended = 0.0, False
             if self._console.is_terminal:
                 self._begin_bar(what, done, total)
         if self._bars and self._task is not None:
@@ -77,9 +78,9 @@ class TerminalProgress:
 
     def _line(self, what: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._last_line < LINE_SECONDS and done < total:
+        if now - self._last_line < LINE_SECONDS and (done < total or self._ended):
             return
-        self._last_line = now
+        self._last_line, self._ended = now, done >= total
         begun, first = self._started
         speed = (done - first) / (now - begun) if now > begun else 0.0
         pace = f", {speed / 1e6:.0f} MB/s, {(total - done) / speed:.0f} s left" if speed and done < total else ""

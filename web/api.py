@@ -11,7 +11,7 @@ from itertools import chain, islice
 from flask import Blueprint, Response, current_app, g, jsonify, request
 
 from qa.answers import Answer, Checked, Draft, Event, Found
-from web.asking import Asking
+from web.asking import Asking, Unfinished, last_answer
 from web.faults import NotFound, fault_of
 from web.ready import the_answerer, the_index
 from web.settings import Settings
@@ -23,10 +23,6 @@ FIRST_TICKS = 10  # x TICK_S = 5 s for the first event, then the stream is opene
 LONGEST_PAGE = 100  # articles
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
-
-
-class Unfinished(Exception):
-    """The answerer ended without an Answer, which its contract forbids."""
 
 
 @blueprint.post("/ask")
@@ -68,14 +64,6 @@ def article(article_id: str) -> Response:
     if found is None:
         raise NotFound("There is no article with this id.")
     return jsonify(article_json(found))
-
-
-def last_answer(events: Iterator[Event | None]) -> Answer:
-    """Read the events to the Answer that ends them. Raises Unfinished."""
-    for event in events:
-        if isinstance(event, Answer):
-            return event
-    raise Unfinished
 
 
 def _streamed(first: Event | None, events: Generator[Event | None, None, None], *, draft: bool) -> Response:

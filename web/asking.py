@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from flask import current_app, request
 
-from qa.answers import Event
+from qa.answers import Answer, Event
 from qa.conversation import Turn
 from qa.errors import Busy
 from web.faults import ClientGone, TooSlow
@@ -20,6 +20,10 @@ from web.settings import Settings
 
 TICK_S = 0.5  # how often a silent answer looks for a reader who left; None is yielded as often
 BUSY_RETRY_S = 5.0
+
+
+class Unfinished(Exception):
+    """The answerer ended without an Answer, which its contract forbids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,14 @@ class Asking:
         finally:
             left.set()
             self._places.release()
+
+
+def last_answer(events: Iterator[Event | None]) -> Answer:
+    """Read the events to the Answer that ends them. Raises Unfinished."""
+    for event in events:
+        if isinstance(event, Answer):
+            return event
+    raise Unfinished
 
 
 def _work(

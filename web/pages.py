@@ -1,13 +1,132 @@
-"""The chat page and the article page."""
+"""The chat page and the article page, both usable without JavaScript."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
 
-from web.faults import Fault
+from flask import Blueprint, Response, current_app, g, make_response, render_template, request
+
+from web.article_text import cut_article, usable_spans
+from web.asking import Asking, last_answer
+from web.faults import Fault, NotFound, fault_of
+from web.ready import Index, Ready, the_index
+from web.settings import Settings
+from web.turn_view import Turn, article_path, failed_turn, safe_link, shown_turn
+from web.validation import read_text
+from web.words import WORDS, counted, long_date, page_language
+
+LATEST_ARTICLES = 4  # on the empty page
+MOST_SPANS = 50  # highlighted on one article page
 
 blueprint = Blueprint("pages", __name__)
 
 
+@blueprint.get("/")
+def chat() -> Response:
+    """Show the chat page; `?q=` puts a question into the box, which the page's script asks at once."""
+    longest = _settings().max_question_characters
+    return _chat_page(request.args.get("q", "").strip()[:longest], None)
+
+
+@blueprint.post("/")
+def chat_without_script() -> Response:
+    """Answer the form of a page without JavaScript: one question, the whole answer at once."""
+    words, language = WORDS[page_language(request)], page_language(request)
+    typed = request.form.get("q", "")
+    try:
+        question = read_text(typed, "q", _settings().max_question_characters)
+        with closing(Asking.of_app().events(question, (), _settings().passages)) as events:
+            turn = shown_turn(last_answer(events), question, words, language)
+    except Exception as error:  # the outermost edge of a page: whatever failed, the reader gets the page back
+        fault = fault_of(error, g.request_id)
+        problem = words["question_empty"] if not typed.strip() else words[f"error_{fault.code}"]
+        response = _chat_page(typed.strip(), failed_turn(typed.strip(), problem))
+        response.status_code = fault.status
+        if fault.retry_after is not None:
+            response.headers["Retry-After"] = str(fault.retry_after)
+        return response
+    return _chat_page("", turn)
+
+
+@blueprint.get("/articles/<path:article_id>")
+def article(article_id: str) -> Response:
+    """Show one article, with the characters start..end (and each span=start-end) highlighted."""
+    found = the_index().article(article_id)
+    if found is None:
+        raise NotFound("There is no article with this id.")
+    asked = list(_asked_spans())
+    quoted = usable_spans(asked, len(found.text))
+    anchor = next((start for start, end in asked if 0 <= start < end <= len(found.text)), None)
+    return _page(
+        "article.html",
+        article=found,
+        blocks=cut_article(found.text, quoted, anchor),
+        quoted=bool(quoted),
+        link=safe_link(found.url),
+    )
+
+
 def fault_page(fault: Fault) -> Response:
-    return Response(fault.message, fault.status, mimetype="text/plain")
+    """Make the page that says what went wrong."""
+    response = _page("fault.html", code=fault.code)
+    response.status_code = fault.status
+    if fault.retry_after is not None:
+        response.headers["Retry-After"] = str(fault.retry_after)
+    return response
+
+
+def _chat_page(question: str, turn: Turn | None) -> Response:
+    ready = Ready.of(current_app)
+    index: Index | None = ready.pair[1] if ready.is_filled else None
+    settings = _settings()
+    return _page(
+        "chat.html",
+        question=question,
+        turn=turn,
+        ready=index is not None,
+        latest=index.articles(0, LATEST_ARTICLES) if index and not turn else [],
+        article_count=index.manifest.articles if index else 0,
+        settings=settings,
+        limits={
+            "question": settings.max_question_characters,
+            "turns": settings.max_history_turns,
+            "turn": settings.max_turn_characters,
+        },
+    )
+
+
+def _page(template: str, **values: Any) -> Response:
+    language = page_language(request)
+    words = WORDS[language]
+    html = render_template(
+        template,
+        **values,
+        words=words,
+        language=language,
+        article_path=article_path,
+        long_date=lambda day: long_date(day, language),
+        counted=lambda key, count: counted(words, key, count),
+    )
+    response = make_response(html)
+    response.headers["Vary"] = "Accept-Language"
+    response.headers["Content-Language"] = language
+    return response
+
+
+def _asked_spans() -> Iterator[tuple[int, int]]:
+    """Read the spans in the address, the one to scroll to first; what is not a span is passed over."""
+    pairs = [(request.args.get("start", ""), request.args.get("end", ""))]
+    for text in request.args.getlist("span")[:MOST_SPANS]:
+        start, _, end = text.partition("-")
+        pairs.append((start, end))
+    for start, end in pairs:
+        if re.fullmatch("[0-9]{1,9}", start) and re.fullmatch("[0-9]{1,9}", end):
+            yield int(start), int(end)
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["sourcier-settings"]
+    return settings

@@ -1,0 +1,100 @@
+// The article beside the answer, and the quote above its mark. Without this file both are plain links.
+
+const dialog = document.getElementById("reader");
+const content = document.getElementById("reader-body");
+const preview = document.getElementById("preview");
+const wide = matchMedia("(min-width: 62rem)");
+let opener = null;
+
+/** Opens an article's page in the reader, its quote in view; goes to the page itself when that fails. */
+export async function openReader(link) {
+  const address = link.href;
+  let article = null;
+  try {
+    const response = await fetch(address.split("#")[0], { headers: { Accept: "text/html" } });
+    // The server's own page, every text in it escaped there; a parsed document runs no script.
+    const read = new DOMParser().parseFromString(await response.text(), "text/html");
+    article = response.ok ? read.getElementById("article") : null;
+  } catch {
+    article = null;
+  }
+  if (!article) {
+    location.assign(address);
+    return;
+  }
+  hidePreview();
+  opener = link;
+  content.replaceChildren(document.adoptNode(article));
+  content.scrollTop = 0;
+  document.getElementById("reader-page").href = address;
+  if (!dialog.open) {
+    // Beside the conversation where there is room; over it, and keeping the focus inside, where there is not.
+    if (wide.matches) dialog.show();
+    else dialog.showModal();
+    history.pushState({ reader: true }, "");
+  }
+  document.body.classList.add("with-reader");
+  content.focus({ preventScroll: true });
+  const quote = content.querySelector("#quote");
+  if (quote) content.scrollTop += quote.getBoundingClientRect().top - content.getBoundingClientRect().top - content.clientHeight / 3;
+}
+
+function closeReader() {
+  if (!dialog.open) return;
+  dialog.close();
+  document.body.classList.remove("with-reader");
+  content.replaceChildren();
+  opener?.focus();
+  opener = null;
+}
+
+/** The browser's Back closes the reader first, as readers on a phone expect; so every way of closing goes back. */
+function leaveReader() {
+  if (history.state?.reader) history.back();
+  else closeReader();
+}
+
+addEventListener("popstate", closeReader);
+document.getElementById("reader-close").addEventListener("click", leaveReader);
+dialog.addEventListener("cancel", (event) => {
+  event.preventDefault();
+  leaveReader();
+});
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  if (!preview.hidden) hidePreview();
+  else if (dialog.open && !dialog.matches(":modal")) leaveReader();
+});
+content.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href='#quote']");
+  if (!link) return;
+  event.preventDefault();
+  content.querySelector("#quote").scrollIntoView({ block: "center" });
+});
+
+/** Opens links to articles in the reader; a click that asks for a new tab or window keeps its meaning. */
+export function readHere(event) {
+  const link = event.target.closest("a.cite, a.card-link");
+  if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  openReader(link);
+}
+
+/** Shows the quote and its title over a mark. */
+export function showPreview(link, citation) {
+  preview.querySelector(".preview-title").textContent = citation.title;
+  preview.querySelector(".preview-quote").textContent = citation.quote.replace(/\*\*/g, "");
+  preview.hidden = false;
+  link.setAttribute("aria-describedby", "preview");
+  const mark = link.getBoundingClientRect();
+  const box = preview.getBoundingClientRect();
+  const left = Math.min(Math.max(8, mark.left - 24), document.documentElement.clientWidth - box.width - 8);
+  const above = mark.top - box.height - 8;
+  preview.style.left = `${left}px`;
+  preview.style.top = `${above > 8 ? above : mark.bottom + 8}px`;
+}
+
+export function hidePreview() {
+  preview.hidden = true;
+  document.querySelector("[aria-describedby='preview']")?.removeAttribute("aria-describedby");
+}

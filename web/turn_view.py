@@ -1,0 +1,168 @@
+"""One answered question as the page shows it without JavaScript; static/turn.js builds the same from the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote, urlencode
+
+from index.search import Hit
+from qa.answers import Answer
+from qa.grounding import Citation
+from web.words import Language, counted, long_date
+
+# Characters shown on either side of the best sentence while a card is folded; the first card is never folded.
+CONTEXT_CHARACTERS = 110
+
+
+@dataclass(frozen=True, slots=True)
+class CitationMark:
+    """One [n] after a sentence."""
+
+    number: int
+    href: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSentence:
+    text: str
+    support: str
+    marks: tuple[CitationMark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One passage as evidence. far_before + before + sentence + after + far_after is the passage, nothing else."""
+
+    rank: int
+    article_id: str
+    href: str
+    title: str
+    language: str
+    source: str
+    iso_date: str
+    date: str
+    far_before: str
+    before: str
+    sentence: str
+    after: str
+    far_after: str
+    cited: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question with its answer, or with why there is none (`problem`)."""
+
+    state: Literal["answered", "declined", "failed"]
+    question: str
+    searched_as: str
+    language: str
+    text: str
+    sentences: tuple[ShownSentence, ...]
+    cards: tuple[Card, ...]
+    summary: str
+    problem: str
+
+
+def article_path(article_id: str, start: int | None = None, end: int | None = None) -> str:
+    """Make the address of an article's page, with the characters to highlight."""
+    # A lone "." or ".." would be resolved away by the browser; no escape survives there, so such an id has no page.
+    path = "/articles/" + "/".join(quote(part, safe="") for part in article_id.split("/"))
+    return path if start is None or end is None else f"{path}?{urlencode({'start': start, 'end': end})}#quote"
+
+
+def safe_link(url: str | None) -> str | None:
+    """Let only web addresses through: `javascript:` and its kin in a corpus must not become links."""
+    return url if url and url.lower().startswith(("https://", "http://")) else None
+
+
+def shown_turn(answer: Answer, question: str, words: Mapping[str, str], language: Language) -> Turn:
+    """Prepare an answer for the page. A sentence marked unsupported is never shown, whoever sent it."""
+    citations = {citation.number: citation for citation in answer.citations}
+    sentences = tuple(
+        ShownSentence(
+            sentence.text,
+            sentence.support,
+            tuple(_mark(citations[number], words) for number in sentence.citations if number in citations),
+        )
+        for sentence in answer.sentences
+        if sentence.support != "unsupported"
+    )
+    return Turn(
+        state="answered" if answer.answered else "declined",
+        question=question,
+        searched_as=answer.standalone_question if answer.standalone_question.strip() != question else "",
+        language=answer.language,
+        text=answer.text,
+        sentences=sentences,
+        cards=tuple(_card(hit, answer.citations, language) for hit in answer.hits),
+        summary=_summary(answer, sentences, words, language) if answer.answered else "",
+        problem="",
+    )
+
+
+def failed_turn(question: str, problem: str) -> Turn:
+    return Turn("failed", question, "", "", "", (), (), "", problem)
+
+
+def _mark(citation: Citation, words: Mapping[str, str]) -> CitationMark:
+    label = words["open_source"].replace("{n}", str(citation.number)).replace("{title}", citation.article.title)
+    return CitationMark(citation.number, article_path(citation.article.id, citation.start, citation.end), label)
+
+
+def _card(hit: Hit, citations: Iterable[Citation], language: Language) -> Card:
+    text, start = hit.passage.text, hit.passage.start
+    left, right = hit.sentence.start - start, hit.sentence.end - start
+    near_left = _word_start(text, left - CONTEXT_CHARACTERS) if hit.rank > 1 else 0
+    near_right = _word_end(text, right + CONTEXT_CHARACTERS) if hit.rank > 1 else len(text)
+    day = hit.article.published
+    return Card(
+        rank=hit.rank,
+        article_id=hit.article.id,
+        href=article_path(hit.article.id, hit.sentence.start, hit.sentence.end),
+        title=hit.article.title,
+        language=hit.article.language,
+        source=hit.article.source or "",
+        iso_date=day.isoformat() if day else "",
+        date=long_date(day, language) if day else "",
+        far_before=text[:near_left],
+        before=text[near_left:left],
+        sentence=text[left:right],
+        after=text[right:near_right],
+        far_after=text[near_right:],
+        cited=tuple(
+            one.number
+            for one in citations
+            if one.article.id == hit.article.id and one.start < hit.passage.end and one.end > hit.passage.start
+        ),
+    )
+
+
+def _word_start(text: str, position: int) -> int:
+    if position <= 0:
+        return 0
+    space = text.find(" ", position)
+    return position if space < 0 else space + 1
+
+
+def _word_end(text: str, position: int) -> int:
+    if position >= len(text):
+        return len(text)
+    space = text.rfind(" ", 0, position)
+    return position if space < 0 else space
+
+
+def _summary(answer: Answer, sentences: tuple[ShownSentence, ...], words: Mapping[str, str], language: Language) -> str:
+    articles = len({citation.article.id for citation in answer.citations})
+    parts = []
+    if sentences:
+        checked = counted(words, "checked", len(sentences))
+        parts.append(f"{checked} {counted(words, 'in_articles', articles)}" if articles else checked)
+    if answer.withheld:
+        parts.append(counted(words, "withheld", answer.withheld))
+    seconds = f"{answer.timings.total_ms / 1000:.1f}"
+    parts.append(words["seconds"].replace("{n}", seconds.replace(".", ",") if language == "fr" else seconds))
+    return " · ".join(parts)

@@ -10,7 +10,6 @@ import http.server
 import re
 import threading
 
-
 LARGE = 100_000  # bytes
 
 

@@ -1,11 +1,29 @@
-"""The path of one question, readable top to bottom."""
+"""The path of one question, readable top to bottom. Start at `Answerer.ask`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
+from index.embedder import Embedder
+from index.languages import detect_language
 from index.search import Hit
-from qa.grounding import Citation, Support
+from index.sentences import split_sentences
+from qa.answerability import THRESHOLD, answerability
+from qa.conversation import Turn, stand_alone_question
+from qa.declining import decline_text
+from qa.grounding import Citation, Grounds, Support, check_sentence
+from qa.language_model import Cancelled, LanguageModel, never
+from qa.prompt import answer_messages
+
+# Passages that may be read for one question, best first. Each costs about 3 s of prefill when it was never read before.
+PASSAGES_READ = 3
+# A passage whose best sentence is further from the question than this is not worth reading: on PIAF 99 % of the right
+# passages are nearer.
+LEAST_COSINE = 0.25
+REPLY_TOKENS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +73,10 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The last event. `answered` is False when declined; then `text` says so in the question's language."""
+    """The last event. `answered` is False when declined; then `text` says so in the question's language.
+
+    `withheld` counts the sentences that the model wrote and the check stopped.
+    """
 
     text: str
     answered: bool
@@ -69,3 +90,119 @@ class Answer:
 
 
 Event = Found | Draft | Checked | Answer
+
+
+class Searchable(Protocol):
+    """What is asked of the index: the k best passages for a query, best first."""
+
+    def search(self, query: str, k: int) -> Sequence[Hit]: ...
+
+
+@dataclass(slots=True)
+class _Writing:
+    """What has come together for one question so far."""
+
+    started: float
+    sentences: list[AnswerSentence] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
+    withheld: int = 0
+    first_token_ms: float | None = None
+    first_sentence_ms: float | None = None
+
+    def elapsed_ms(self) -> float:
+        return (time.monotonic() - self.started) * 1000
+
+    def cite(self, hit: Hit, grounds: Grounds) -> tuple[Citation, ...]:
+        """The citations of one sentence; characters that were cited before keep their number."""
+        cited: list[Citation] = []
+        for span in grounds.spans:
+            place = (hit.article.id, span.start, span.end)
+            known = next((c for c in self.citations if (c.article.id, c.start, c.end) == place), None)
+            if known is None:
+                known = Citation(len(self.citations) + 1, hit.article, span.start, span.end)
+                self.citations.append(known)
+            cited.append(known)
+        return tuple(sorted(cited, key=lambda citation: citation.number))
+
+
+class Answerer:
+    """Answers questions from an index with a language model; any number of threads may ask at once."""
+
+    def __init__(self, index: Searchable, embedder: Embedder, model: LanguageModel) -> None:
+        self._index = index
+        self._embedder = embedder
+        self._model = model
+
+    def ask(
+        self, question: str, history: Sequence[Turn] = (), k: int = 5, cancelled: Cancelled = never
+    ) -> Iterator[Event]:
+        """Found, then Draft and Checked as they come, and Answer last. When cancelled it ends with what it has."""
+        writing = _Writing(time.monotonic())
+        language = question_language(question, history)
+        standalone = stand_alone_question(history, question, language, self._model, cancelled)
+        hits = tuple(self._index.search(standalone, k))
+        found = Found(hits, standalone, language, writing.elapsed_ms())
+        yield found
+        for hit in self._worth_reading(hits):
+            if cancelled() or answerability(hit, standalone, self._model, cancelled) < THRESHOLD:
+                continue
+            yield from self._read(hit, standalone, language, writing, cancelled)
+            if writing.sentences:
+                break
+        yield self._finish(found, writing)
+
+    def _worth_reading(self, hits: Sequence[Hit]) -> Sequence[Hit]:
+        return [hit for hit in hits if hit.vector >= LEAST_COSINE][:PASSAGES_READ]
+
+    def _read(
+        self, hit: Hit, question: str, language: str, writing: _Writing, cancelled: Cancelled
+    ) -> Iterator[Draft | Checked]:
+        """Let the model write from one passage; each sentence is checked when it is finished, and only then yielded."""
+        text, shown = "", 0
+        for piece in self._model.generate(answer_messages(hit, question, language), REPLY_TOKENS, ("\n\n",), cancelled):
+            if writing.first_token_ms is None:
+                writing.first_token_ms = writing.elapsed_ms()
+            yield Draft(piece)
+            text += piece
+            # The last sentence may still go on; one before it is finished.
+            spans = split_sentences(text[shown:], language)
+            if len(spans) > 1:
+                yield from self._check(text[shown + spans[0].start : shown + spans[0].end], hit, language, writing)
+                shown += spans[0].end
+        if not cancelled():
+            for span in split_sentences(text[shown:], language):
+                yield from self._check(text[shown + span.start : shown + span.end], hit, language, writing)
+
+    def _check(self, sentence: str, hit: Hit, language: str, writing: _Writing) -> Iterator[Checked]:
+        grounds = check_sentence(sentence, language, hit.article, hit.passage, self._embedder)
+        if grounds.support == "unsupported":
+            writing.withheld += 1
+            return
+        citations = writing.cite(hit, grounds)
+        numbers = tuple(citation.number for citation in citations)
+        checked = AnswerSentence(sentence, numbers, grounds.support, round(grounds.score, 4))
+        writing.sentences.append(checked)
+        if writing.first_sentence_ms is None:
+            writing.first_sentence_ms = writing.elapsed_ms()
+        yield Checked(checked, citations)
+
+    def _finish(self, found: Found, writing: _Writing) -> Answer:
+        answered = bool(writing.sentences)
+        text = " ".join(sentence.text for sentence in writing.sentences) if answered else decline_text(found.language)
+        return Answer(
+            text=text,
+            answered=answered,
+            language=found.language,
+            standalone_question=found.standalone_question,
+            sentences=tuple(writing.sentences),
+            citations=tuple(writing.citations),
+            hits=found.hits,
+            withheld=writing.withheld,
+            timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
+        )
+
+
+def question_language(question: str, history: Sequence[Turn]) -> str:
+    """The language to answer in. Two words may be of any language; then the conversation so far decides."""
+    fallback = detect_language(" ".join(turn.question for turn in history), "und") if history else "und"
+    return detect_language(question, fallback)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from typing import TYPE_CHECKING
 
 from index.articles import Article
+from index.build import heading_of
 from index.search import Hit
-from qa.conversation import Turn
 from qa.language_model import Message
+
+if TYPE_CHECKING:
+    from qa.conversation import Turn  # which says these words itself
 
 # One prefix for every language and task, so that what the model has read of a passage serves every question about it.
 SYSTEM = (
@@ -46,10 +49,7 @@ QUESTION_LABEL = "Question: "
 
 def passage_block(article: Article, text: str) -> str:
     """A passage as the model reads it: title, source and date above the words."""
-    day = article.published.strftime("%Y-%m-%d") if isinstance(article.published, date) else None
-    origin = ", ".join(part for part in (article.source, day) if part)
-    head = f"{article.title}\n({origin})" if origin else article.title
-    return f"Passage:\n{head}\n\n{text}\n\n"
+    return f"Passage:\n{heading_of(article)}\n\n{text}\n\n"
 
 
 def answer_messages(hit: Hit, question: str, language: str) -> list[Message]:

@@ -1,0 +1,220 @@
+"""The commands about articles and the index: build, search, info, models, rollback."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from index.errors import NoIndex
+
+if TYPE_CHECKING:
+    from index.build import BuildReport
+    from index.embedder import Embedder
+    from index.search import Hit
+
+home_option = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".sourcier"),
+    envvar="SOURCIER_HOME",
+    show_default=True,
+    show_envvar=True,
+    help="Folder of the index.",
+)
+embedder_option = click.option(
+    "--embedder",
+    envvar="SOURCIER_EMBEDDER",
+    show_envvar=True,
+    help="Another embedding model: a name of `sourcier models`, or a sentence-transformers folder.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def load_embedder(name_or_path: str | None) -> tuple[Embedder, str]:
+    """The embedder and what to call it; fetched with a progress bar when it is not there yet."""
+    from index.checksums import digest_of
+    from index.model_files import DEFAULT_EMBEDDER, TerminalProgress, obtain
+
+    name = name_or_path or DEFAULT_EMBEDDER
+    with TerminalProgress() as progress:
+        folder = obtain(name, progress=progress)
+    from index.embedder import SentenceTransformerEmbedder
+
+    return SentenceTransformerEmbedder(folder, digest_of(folder)), name
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@home_option
+@embedder_option
+@json_option
+def build(paths: tuple[Path, ...], home: Path, embedder: str | None, as_json: bool) -> None:
+    """Make the articles in PATHS (files or folders) the content of the index.
+
+    Sentences that did not change keep their vector. The index in service stays until the new one is complete.
+
+    \b
+    Example:
+      sourcier build corpus/
+      sourcier build articles.jsonl more-articles/
+    """
+    report = build_with_progress(paths, home, *load_embedder(embedder))
+    for error in report.unreadable:
+        click.echo(f"left out  {error}", err=True)
+    if as_json:
+        left_out = [{"path": error.path, "reason": error.reason} for error in report.unreadable]
+        facts = {
+            name: getattr(report, name)
+            for name in ("generation", "unchanged", "articles", "passages", "sentences", "embedded", "seconds")
+        }
+        click.echo(json.dumps({**facts, "left_out": left_out}, ensure_ascii=False))
+        return
+    click.echo(summary_of(report))
+
+
+def build_with_progress(paths: tuple[Path, ...], home: Path, embedder: Embedder, name: str) -> BuildReport:
+    from index.build import build as build_index
+    from index.model_files import TerminalProgress
+
+    with TerminalProgress() as progress:
+
+        def tell(what: str, done: int, total: int) -> None:
+            if total:
+                progress.advance(what, done, total)
+
+        return build_index(paths, home, embedder, name, tell)
+
+
+def summary_of(report: BuildReport) -> str:
+    """What a build did, in a line or two."""
+    counts = f"{report.articles} articles, {report.passages} passages, {report.sentences} sentences"
+    what = "Nothing has changed" if report.unchanged else f"{report.embedded} sentences embedded"
+    left_out = f"; {len(report.unreadable)} left out (named above)" if report.unreadable else ""
+    return f"Generation {report.generation}: {counts}. {what} in {report.seconds:.1f} s{left_out}."
+
+
+@click.command()
+@click.argument("query")
+@click.option("-k", default=5, show_default=True, type=click.IntRange(1, 100), help="How many passages.")
+@home_option
+@embedder_option
+@json_option
+def search(query: str, k: int, home: Path, embedder: str | None, as_json: bool) -> None:
+    """Find the passages that matter for QUERY, without answering.
+
+    \b
+    Example:
+      sourcier search "réouverture du pont"
+    """
+    from index.generation import current_folder
+    from index.search import Index
+
+    current_folder(home)  # says what to do before a model is loaded for nothing
+    model, _ = load_embedder(embedder)
+    index = Index(home, model)
+    hits = index.search(query, k)
+    index.close()
+    if as_json:
+        click.echo(json.dumps({"hits": [_hit_facts(hit) for hit in hits]}, ensure_ascii=False, indent=2))
+        return
+    for hit in hits:
+        article = hit.article
+        origin = ", ".join(str(fact) for fact in (article.source, article.published) if fact)
+        click.echo(f"{hit.rank}. {article.title}" + (f" ({origin})" if origin else "") + f"  [{hit.score:.3f}]")
+        click.echo(f"   {article.text[hit.sentence.start : hit.sentence.end]}")
+        click.echo(f"   {article.id} {hit.sentence.start}-{hit.sentence.end}\n")
+
+
+def _hit_facts(hit: Hit) -> dict[str, object]:
+    return {
+        "rank": hit.rank,
+        "score": round(hit.score, 4),
+        "article_id": hit.article.id,
+        "title": hit.article.title,
+        "start": hit.passage.start,
+        "end": hit.passage.end,
+        "text": hit.passage.text,
+        "sentence": {"start": hit.sentence.start, "end": hit.sentence.end},
+    }
+
+
+@click.command()
+@home_option
+@json_option
+def info(home: Path, as_json: bool) -> None:
+    """Say what the index holds, and check its files against the manifest.
+
+    \b
+    Example:
+      sourcier info
+    """
+    from index.generation import Generation, current_folder
+
+    started = time.monotonic()
+    generation = Generation(current_folder(home))
+    manifest = generation.manifest
+    generation.retire()
+    if as_json:
+        click.echo(manifest.to_json(), nl=False)
+        return
+    click.echo(f"index       {generation.folder} (checked in {time.monotonic() - started:.1f} s: all files as built)")
+    click.echo(f"built       {manifest.built_at}")
+    click.echo(f"articles    {manifest.articles} ({', '.join(manifest.languages)})")
+    click.echo(f"passages    {manifest.passages}, at most {manifest.passage_tokens} tokens each")
+    click.echo(f"sentences   {manifest.sentences} vectors of {manifest.dim} dimensions")
+    click.echo(f"embedder    {manifest.embedder} {manifest.embedder_digest[:12]}")
+
+
+@click.command()
+@home_option
+def rollback(home: Path) -> None:
+    """Serve the generation before the current one again.
+
+    \b
+    Example:
+      sourcier rollback
+    """
+    from index.build import rollback as go_back
+
+    if not home.is_dir():
+        raise NoIndex(home)
+    click.echo(f"Generation {go_back(home)} is in service again.")
+
+
+@click.command()
+@click.option("--fetch", is_flag=True, help="Fetch the default models now, so that no network is needed later.")
+@json_option
+def models(fetch: bool, as_json: bool) -> None:
+    """List the model files: name, licence, size, and whether they are here.
+
+    \b
+    Example:
+      sourcier models --fetch
+    """
+    from index.model_files import DEFAULT_EMBEDDER, DEFAULT_LANGUAGE_MODEL, TerminalProgress, model_cache, obtain, states
+
+    if fetch:
+        with TerminalProgress() as progress:
+            for name in (DEFAULT_LANGUAGE_MODEL, DEFAULT_EMBEDDER):
+                obtain(name, progress=progress)
+    rows = states(model_cache())
+    if as_json:
+        facts = [
+            {
+                "name": row.name,
+                "purpose": row.purpose,
+                "licence": row.licence,
+                "bytes": row.bytes,
+                "state": row.state,
+                "path": str(row.path),
+            }
+            for row in rows
+        ]
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row.name}\n    {row.purpose}; {row.licence}; {row.bytes / 1e6:,.0f} MB; {row.state}\n    {row.path}")

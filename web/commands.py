@@ -1,0 +1,196 @@
+"""The `sourcier` command. Results go to stdout, what happens meanwhile to stderr; `--help` loads no model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from index.commands import (
+    build,
+    build_with_progress,
+    embedder_option,
+    home_option,
+    info,
+    json_option,
+    load_embedder,
+    models,
+    rollback,
+    search,
+    summary_of,
+)
+from index.errors import NoIndex, SourcierError
+from web.settings import Settings
+
+if TYPE_CHECKING:
+    from index.search import Index
+    from qa.answers import Answer, Answerer
+
+# What is served when there is no index yet: the sample newspaper of the checkout.
+SAMPLE_CORPUS = Path("corpus")
+
+language_model_option = click.option(
+    "--language-model",
+    envvar="SOURCIER_LANGUAGE_MODEL",
+    show_envvar=True,
+    help="Another language model: a name of `sourcier models`, or the path of a chat GGUF.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("sourcier"), prog_name="sourcier")
+def sourcier() -> None:
+    """Answers questions from a body of articles; every sentence points to the characters it was read in.
+
+    \b
+    Begin with:
+      sourcier serve                 the page, over the sample articles
+      sourcier build my-articles/    your own articles instead
+    """
+
+
+@sourcier.command()
+@click.option("--host", help="Address to listen on.  [env var: SOURCIER_HOST; default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port; 0 takes a free one.  [env var: SOURCIER_PORT; default: 8000]")
+@home_option
+@embedder_option
+@language_model_option
+def serve(
+    host: str | None, port: int | None, home: Path, embedder: str | None, language_model: str | None
+) -> None:
+    """Serve the chat page and the API; fetch models and build the first index when they are missing.
+
+    \b
+    Example:
+      sourcier serve --port 8080
+    """
+    from web import create_app
+    from web.server import serve as serve_app
+
+    given = {"host": host, "port": port, "embedder": embedder, "language_model": language_model, "home": home}
+    settings = dataclasses.replace(
+        Settings.from_environment(os.environ), **{name: value for name, value in given.items() if value is not None}
+    )
+    _prepare(settings)
+
+    def opened(url: str) -> None:
+        click.echo(f"Open {url} in your browser. Loading the models; Ctrl-C stops.", err=True)
+
+    def load() -> tuple[Answerer, Index]:
+        loaded = load_answerer(settings)
+        click.echo("Ready.", err=True)
+        return loaded
+
+    serve_app(create_app(settings, None, None), settings, load, opened)
+
+
+@sourcier.command()
+@click.argument("question")
+@click.option("-k", default=5, show_default=True, type=click.IntRange(1, 20), help="How many passages to find.")
+@home_option
+@embedder_option
+@language_model_option
+@json_option
+def ask(
+    question: str, k: int, home: Path, embedder: str | None, language_model: str | None, as_json: bool
+) -> None:
+    """Answer QUESTION from the articles, with the quotations it rests on.
+
+    \b
+    Example:
+      sourcier ask "Quand le pont a-t-il rouvert ?"
+    """
+    from qa.answers import Answer
+    from web.shapes import answer_json
+
+    settings = dataclasses.replace(
+        Settings.from_environment(os.environ), home=home, embedder=embedder, language_model=language_model
+    )
+    if not (home / "index").is_dir():
+        raise NoIndex(home)
+    answerer, index = load_answerer(settings)
+    answer = next(event for event in answerer.ask(question, (), k) if isinstance(event, Answer))
+    if as_json:
+        click.echo(json.dumps(answer_json(answer), ensure_ascii=False, indent=2))
+    else:
+        _print_answer(answer)
+    index.close()
+
+
+def _print_answer(answer: Answer) -> None:
+    if answer.answered:
+        for sentence in answer.sentences:
+            marks = "".join(f" [{number}]" for number in sentence.citations)
+            click.echo(f"{sentence.text}{marks}")
+        click.echo()
+        for citation in answer.citations:
+            click.echo(f"[{citation.number}] {citation.article.title}, {citation.article.id}")
+            click.echo(f"    {citation.quote}")
+    else:
+        click.echo(answer.text)
+        for hit in answer.hits[:3]:
+            click.echo(f"  - {hit.article.title}, {hit.article.id}")
+
+
+def load_answerer(settings: Settings) -> tuple[Answerer, Index]:
+    """Everything that answers, loaded; fetches what is missing. Takes seconds."""
+    from index.search import Index
+    from qa.answers import Answerer
+    from qa.llama_model import LlamaModel
+
+    model = LlamaModel(_language_model_file(settings), queue=settings.queue_size)
+    embedder, _ = load_embedder(settings.embedder)
+    index = Index(settings.home, embedder)
+    return Answerer(index, embedder, model), index
+
+
+def _language_model_file(settings: Settings) -> Path:
+    from index.model_files import DEFAULT_LANGUAGE_MODEL, TerminalProgress, obtain
+
+    with TerminalProgress() as progress:
+        return obtain(settings.language_model or DEFAULT_LANGUAGE_MODEL, progress=progress)
+
+
+def _prepare(settings: Settings) -> None:
+    """Fetch the models that are missing and build the first index, where Ctrl-C and errors are seen at once."""
+    _language_model_file(settings)
+    if (settings.home / "index" / "CURRENT").is_file():
+        return
+    if not SAMPLE_CORPUS.is_dir():
+        raise SourcierError(
+            f"No index in {settings.home}, and no folder {SAMPLE_CORPUS}/ here to build one from. "
+            "Build it with: sourcier build YOUR-ARTICLES/"
+        )
+    click.echo(f"No index in {settings.home} yet: building it from {SAMPLE_CORPUS}/.", err=True)
+    report = build_with_progress((SAMPLE_CORPUS,), settings.home, *load_embedder(settings.embedder))
+    for error in report.unreadable:
+        click.echo(f"left out  {error}", err=True)
+    click.echo(summary_of(report), err=True)
+
+
+for command in (build, search, info, models, rollback):
+    sourcier.add_command(command)
+
+
+def main() -> None:
+    """Run the command; what went wrong is one line on stderr and exit status 1, Ctrl-C is 130."""
+    try:
+        sourcier(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped. What was finished so far is kept.", err=True)
+        sys.exit(130)
+    except SourcierError as error:
+        click.echo(f"sourcier: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        # `sourcier search ... | head`: the reader has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -34,7 +35,7 @@ class ShownSentence:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One passage as evidence. far_before + before + sentence + after + far_after is the passage, nothing else."""
+    """One passage as evidence. far_before + before + sentence + after + far_after is the passage, made readable."""
 
     rank: int
     article_id: str
@@ -77,6 +78,13 @@ def article_path(article_id: str, start: int | None = None, end: int | None = No
 def safe_link(url: str | None) -> str | None:
     """Let only web addresses through: `javascript:` and its kin in a corpus must not become links."""
     return url if url and url.lower().startswith(("https://", "http://")) else None
+
+
+def readable(text: str) -> str:
+    """Take the marks of Markdown and the empty lines out of an excerpt; the article page keeps every character."""
+    text = re.sub(r"^#{1,6}[ \t]+", "", text, flags=re.MULTILINE).replace("**", "")
+    text = re.sub(r"(?<![\w*])\*(\S[^*\n]*)\*(?![\w*])", r"\1", text)
+    return re.sub(r"\n\s*\n", "\n", text)
 
 
 def shown_turn(answer: Answer, question: str, words: Mapping[str, str], language: Language) -> Turn:
@@ -128,11 +136,11 @@ def _card(hit: Hit, citations: Iterable[Citation], language: Language) -> Card:
         source=hit.article.source or "",
         iso_date=day.isoformat() if day else "",
         date=long_date(day, language) if day else "",
-        far_before=text[:near_left],
-        before=text[near_left:left],
-        sentence=text[left:right],
-        after=text[right:near_right],
-        far_after=text[near_right:],
+        far_before=readable(text[:near_left]),
+        before=readable(text[near_left:left]),
+        sentence=readable(text[left:right]),
+        after=readable(text[right:near_right]),
+        far_after=readable(text[near_right:]),
         cited=tuple(
             one.number
             for one in citations

@@ -1,5 +1,7 @@
 // The article beside the answer, and the quote above its mark. Without this file both are plain links.
 
+import { readable } from "./turn.js";
+
 const dialog = document.getElementById("reader");
 const content = document.getElementById("reader-body");
 const preview = document.getElementById("preview");
@@ -36,7 +38,14 @@ export async function openReader(link) {
   document.body.classList.add("with-reader");
   content.focus({ preventScroll: true });
   const quote = content.querySelector("#quote");
-  if (quote) content.scrollTop += quote.getBoundingClientRect().top - content.getBoundingClientRect().top - content.clientHeight / 3;
+  if (quote) bringIntoView(quote);
+}
+
+/** Scrolls no further than needed: the article's title stays when the quote is near enough to it. */
+function bringIntoView(quote) {
+  const view = content.getBoundingClientRect();
+  const place = quote.getBoundingClientRect();
+  if (place.bottom > view.bottom - 24) content.scrollTop += place.top - view.top - view.height / 3;
 }
 
 function closeReader() {
@@ -83,7 +92,7 @@ export function readHere(event) {
 /** Shows the quote and its title over a mark. */
 export function showPreview(link, citation) {
   preview.querySelector(".preview-title").textContent = citation.title;
-  preview.querySelector(".preview-quote").textContent = citation.quote.replace(/\*\*/g, "");
+  preview.querySelector(".preview-quote").textContent = readable(citation.quote);
   preview.hidden = false;
   link.setAttribute("aria-describedby", "preview");
   const mark = link.getBoundingClientRect();

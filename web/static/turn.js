@@ -22,6 +22,15 @@ function longDate(iso) {
   return new Intl.DateTimeFormat(locale, { dateStyle: "long", timeZone: "UTC" }).format(day);
 }
 
+/** An excerpt without the marks of Markdown and without empty lines; the article page keeps every character. */
+export function readable(text) {
+  return text
+    .replace(/^#{1,6}[ \t]+/gm, "")
+    .replace(/\*\*/g, "")
+    .replace(/(?<![\p{L}\p{N}_*])\*(\S[^*\n]*)\*(?![\p{L}\p{N}_*])/gu, "$1")
+    .replace(/\n\s*\n/g, "\n");
+}
+
 function element(name, className, text) {
   const made = document.createElement(name);
   made.className = className;
@@ -85,7 +94,7 @@ export class TurnView {
     const first = hit.rank === 1;
     const nearLeft = first ? 0 : wordStart(characters, left - CONTEXT);
     const nearRight = first ? characters.length : wordEnd(characters, right + CONTEXT);
-    const text = (from, to) => characters.slice(from, to).join("");
+    const text = (from, to) => readable(characters.slice(from, to).join(""));
 
     card.dataset.article = hit.article_id;
     card.dataset.rank = hit.rank;
@@ -114,13 +123,13 @@ export class TurnView {
     if (sentence.support === "unsupported") return "";
     const shown = element("span", "sentence", sentence.text);
     shown.dataset.support = sentence.support;
+    for (const number of sentence.citations) {
+      if (this.citations.has(number)) shown.append("\u2060", this.mark(this.citations.get(number)));
+    }
     if (sentence.support === "partial") {
       const note = element("span", "partial", words.partial);
       note.title = words.partial_help;
       shown.append(" ", note);
-    }
-    for (const number of sentence.citations) {
-      if (this.citations.has(number)) shown.append("\u2060", this.mark(this.citations.get(number)));
     }
     this.find(".answer-text").append(shown, " ");
     this.showCited();

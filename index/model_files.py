@@ -5,7 +5,7 @@ order. What is in the catalogue is used only when its SHA-256 is the published o
 the catalogue has no published SHA-256 to compare with: it is used as it is, and digest_of tells its own.
 
 This is the surface; behind it: model_catalogue (what), model_cache (where it is kept, whether it is right), model_fetch
-(how it comes: registry, model_hub, model_archive), checksums and download_progress.
+(how it comes: registry, model_hub, model_archive), checksums and progress.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import errno
 from pathlib import Path
 
 from index.checksums import digest_of
-from index.download_progress import NoProgress, Progress, TerminalProgress
 from index.errors import ModelFileError
 from index.model_cache import ModelState, checked_in_cache, model_cache, only_one_process, states, what_to_do
 from index.model_catalogue import CATALOGUE, DEFAULT_EMBEDDER, DEFAULT_LANGUAGE_MODEL, SMALL_LANGUAGE_MODEL, ModelFile
 from index.model_fetch import MAKE_ROOM, fetch_model
+from index.progress import NoProgress, Progress, TerminalProgress
 from index.registry import WheelSource, pip_wheel
 
 __all__ = [

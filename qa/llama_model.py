@@ -74,7 +74,7 @@ class LlamaModel:
     def generate(
         self, messages: Sequence[Message], max_tokens: int, stop: Sequence[str] = (), cancelled: Cancelled = never
     ) -> Iterator[str]:
-        """See LanguageModel.generate. The model is taken at the first `next()` and given back when the iterator ends."""
+        """See LanguageModel.generate. The model is taken at the first `next()` and given back at the end."""
         tokens = self._prompt_tokens(messages, max_tokens)
         with self._turn():
             logits = self._read(tokens, cancelled)
@@ -168,7 +168,7 @@ class LlamaModel:
         return tokens
 
     def _tokenize(self, text: str, control: bool) -> list[int]:
-        """`control` is true for the words of the chat format only: in any other text "<|im_end|>" is nine characters."""
+        """`control` is true for the words of the chat format only: elsewhere "<|im_end|>" is ten characters."""
         data = text.encode("utf-8", "replace")
         room = len(data) + 2
         buffer = (llama_cpp.llama_token * room)()

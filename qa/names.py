@@ -72,11 +72,13 @@ def _has(name: str, language: str, have: frozenset[str], source_language: str) -
 
 
 def _known_words(text: str, language: str) -> frozenset[str]:
-    words = {folded(part) for match in _WORD.finditer(text) for part in (match.group(), *re.split(r"[-’']", match.group()))}
+    words = {
+        folded(part) for match in _WORD.finditer(text) for part in (match.group(), *re.split(r"[-’']", match.group()))
+    }
     return frozenset(words) | frozenset(stem_words(text, language))
 
 
-# -- places, months and days in other languages (Unicode CLDR, through Babel) --------------------------------------------
+# -- places, months and days in other languages (Unicode CLDR, through Babel) ------------------------------------------
 
 
 @cache
@@ -87,11 +89,10 @@ def _place_names(language: str) -> dict[str, str]:
     except (UnknownLocaleError, ValueError):
         return {}
     names = {folded(str(name)): f"territory {code}" for code, name in locale.territories.items()}
-    for zone, facts in locale.time_zones.items():
-        city = facts.get("city", zone.rpartition("/")[2].replace("_", " "))
+    for zone in map(str, locale.time_zones):
+        city = locale.time_zones[zone].get("city", zone.rpartition("/")[2].replace("_", " "))
         names.setdefault(folded(str(city)), f"city {zone}")
-    english = Locale("en").time_zones
-    for zone in english:
+    for zone in map(str, Locale("en").time_zones):
         # A language that writes a city as English does leaves it out of its own list.
         names.setdefault(folded(zone.rpartition("/")[2].replace("_", " ")), f"city {zone}")
     for kind in ("wide", "abbreviated"):

@@ -70,18 +70,20 @@ def _about(hit: Hit, task: str) -> list[Message]:
 
 def stand_alone_messages(history: Sequence[Turn], question: str) -> list[Message]:
     """One worked example in French and one in English teach the small model the form."""
-    example_fr = (
-        "Question: Qui est le maire de Lyon ?\nAnswer: Le maire de Lyon est Paul Arnaud.\nLast question: Quand a-t-il été élu ?"
+    example_fr = _follow_up(
+        [("Qui est le maire de Lyon ?", "Le maire de Lyon est Paul Arnaud.")], "Quand a-t-il été élu ?"
     )
-    example_en = (
-        "Question: When did the old bridge close?\nAnswer: The old bridge closed in May.\nLast question: And why?"
-    )
-    turns = "\n".join(f"{QUESTION_LABEL}{turn.question}\nAnswer: {turn.answer}" for turn in history)
+    example_en = _follow_up([("When did the old bridge close?", "The old bridge closed in May.")], "And why?")
     return [
         Message("system", (_STAND_ALONE,)),
         Message("user", (example_fr,)),
         Message("assistant", ("Quand Paul Arnaud a-t-il été élu maire de Lyon ?",)),
         Message("user", (example_en,)),
         Message("assistant", ("Why did the old bridge close?",)),
-        Message("user", (f"{turns}\nLast question: {question}",)),
+        Message("user", (_follow_up([(turn.question, turn.answer) for turn in history], question),)),
     ]
+
+
+def _follow_up(turns: Sequence[tuple[str, str]], question: str) -> str:
+    said = "".join(f"{QUESTION_LABEL}{asked}\nAnswer: {answer}\n" for asked, answer in turns)
+    return f"{said}Last question: {question}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import sys
@@ -61,9 +60,7 @@ def sourcier() -> None:
 @home_option
 @embedder_option
 @language_model_option
-def serve(
-    host: str | None, port: int | None, home: Path, embedder: str | None, language_model: str | None
-) -> None:
+def serve(host: str | None, port: int | None, home: Path, embedder: str | None, language_model: str | None) -> None:
     """Serve the chat page and the API; fetch models and build the first index when they are missing.
 
     \b
@@ -73,10 +70,7 @@ def serve(
     from web import create_app
     from web.server import serve as serve_app
 
-    given = {"host": host, "port": port, "embedder": embedder, "language_model": language_model, "home": home}
-    settings = dataclasses.replace(
-        Settings.from_environment(os.environ), **{name: value for name, value in given.items() if value is not None}
-    )
+    settings = _settings(home, embedder, language_model, SOURCIER_HOST=host, SOURCIER_PORT=port)
     _prepare(settings)
 
     def opened(url: str) -> None:
@@ -97,9 +91,7 @@ def serve(
 @embedder_option
 @language_model_option
 @json_option
-def ask(
-    question: str, k: int, home: Path, embedder: str | None, language_model: str | None, as_json: bool
-) -> None:
+def ask(question: str, k: int, home: Path, embedder: str | None, language_model: str | None, as_json: bool) -> None:
     """Answer QUESTION from the articles, with the quotations it rests on.
 
     \b
@@ -109,9 +101,7 @@ def ask(
     from qa.answers import Answer
     from web.shapes import answer_json
 
-    settings = dataclasses.replace(
-        Settings.from_environment(os.environ), home=home, embedder=embedder, language_model=language_model
-    )
+    settings = _settings(home, embedder, language_model)
     if not (home / "index").is_dir():
         raise NoIndex(home)
     answerer, index = load_answerer(settings)
@@ -136,6 +126,13 @@ def _print_answer(answer: Answer) -> None:
         click.echo(answer.text)
         for hit in answer.hits[:3]:
             click.echo(f"  - {hit.article.title}, {hit.article.id}")
+
+
+def _settings(home: Path, embedder: str | None, language_model: str | None, **others: str | int | None) -> Settings:
+    """The settings of the environment, with what the command line says instead; both are checked alike."""
+    given = {"SOURCIER_HOME": home, "SOURCIER_EMBEDDER": embedder, "SOURCIER_LANGUAGE_MODEL": language_model, **others}
+    said = {variable: str(value) for variable, value in given.items() if value is not None}
+    return Settings.from_environment({**os.environ, **said})
 
 
 def load_answerer(settings: Settings) -> tuple[Answerer, Index]:

@@ -1,4 +1,4 @@
-"""What is being fetched, how far it is and how long it still takes, on stderr."""
+"""What is going on, how far it is and how long it still takes, on stderr."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from types import TracebackType
 from typing import Protocol, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.progress import Progress as RichBars
 
 # Seconds between two lines where there is no terminal: a log of a 90 s download keeps under 20 lines.
@@ -16,13 +25,13 @@ LINE_SECONDS = 5.0
 
 
 class Progress(Protocol):
-    """What the code that brings model files asks of whoever watches."""
+    """What long work asks of whoever watches."""
 
     def say(self, line: str) -> None:
         """One line that stays: a licence, a wait, a change of plan."""
 
     def advance(self, what: str, done: int, total: int) -> None:
-        """`done` of `total` bytes of `what`; a new `what` begins a new bar."""
+        """`done` of `total` units of `what`; a new `what` begins a new bar."""
 
 
 class NoProgress:
@@ -34,9 +43,13 @@ class NoProgress:
 
 
 class TerminalProgress:
-    """A bar with size, speed and time left on a terminal; elsewhere a line every few seconds. Use it in `with`."""
+    """A bar with speed and time left on a terminal; elsewhere a line every few seconds. Use it in `with`.
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    It counts bytes, or whatever `unit` names in the plural ("sentences").
+    """
+
+    def __init__(self, stream: TextIO | None = None, unit: str = "bytes") -> None:
+        self._unit = unit
         self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
         self._bars: RichBars | None = None
         self._task: TaskID | None = None
@@ -71,8 +84,13 @@ class TerminalProgress:
 
     def _begin_bar(self, what: str, done: int, total: int) -> None:
         if self._bars is None:
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
-            self._bars = RichBars(*columns, TransferSpeedColumn(), TimeRemainingColumn(), console=self._console)
+            counts: tuple[ProgressColumn, ...] = (
+                (DownloadColumn(), TransferSpeedColumn())
+                if self._unit == "bytes"
+                else (MofNCompleteColumn(), TextColumn(self._unit, markup=False))
+            )
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(), *counts, TimeRemainingColumn())
+            self._bars = RichBars(*columns, console=self._console)
             self._bars.start()
         self._task = self._bars.add_task(what, completed=done, total=total)
 
@@ -83,5 +101,6 @@ class TerminalProgress:
         self._last_line, self._ended = now, done >= total
         begun, first = self._started
         speed = (done - first) / (now - begun) if now > begun else 0.0
-        pace = f", {speed / 1e6:.0f} MB/s, {(total - done) / speed:.0f} s left" if speed and done < total else ""
-        self._console.print(f"{what}: {done / 1e6:.0f} of {total / 1e6:.0f} MB{pace}", markup=False)
+        scale, unit = (1e6, "MB") if self._unit == "bytes" else (1, self._unit)
+        left = f", {speed / scale:.0f} {unit}/s, {(total - done) / speed:.0f} s left" if speed and done < total else ""
+        self._console.print(f"{what}: {done / scale:.0f} of {total / scale:.0f} {unit}{left}", markup=False)

@@ -13,6 +13,7 @@ import pytest
 from web_fixtures import (
     BRIDGE,
     REOPENING,
+    SHOPS,
     SHUTTLE,
     FakeAnswerer,
     FakeIndex,
@@ -295,14 +296,19 @@ def test_the_page_wakes_up_with_the_server(browser: Browser) -> None:
 
 
 def test_a_folded_card_opens_and_counts_characters_as_the_server_does(browser: Browser) -> None:
-    with asking(browser, bridge_script()) as (page, _):
+    gate = threading.Event()
+    with asking(browser, [*bridge_script()[:-1], gate, answer_bridge()]) as (page, _):
         ask(page, "Quand ?")
-        page.wait_for_selector(".turn[data-state=answered]")
+        page.wait_for_selector(".turn[data-state=checking]")
         card = page.locator(".card").nth(1)
         assert not card.locator(".far").first.is_visible()
         card.locator(".expand").click()
         assert card.locator(".far").first.is_visible()
         assert card.locator(".expand").get_attribute("aria-expanded") == "true"
+        assert card.locator(".excerpt").text_content() == SHOPS.text.replace("\n\n", "\n")
+        gate.set()
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert card.locator(".far").first.is_visible()  # the whole answer did not fold it again
 
 
 SPLIT = """async () => {

@@ -240,7 +240,7 @@ def test_a_question_is_answered_without_javascript() -> None:
     assert "soutenu en partie" in sentences[1]
     assert (
         page.all("p", class_="summary")[0]
-        == "2 phrases vérifiées dans 2 articles · 1 phrase retenue, faute de source · 3,5 s"
+        == "2 phrases vérifiées dans 2 articles · 1 phrase écartée, faute de source · 3,5 s"
     )
     cards = page.all(class_="card")
     assert len(cards) == 4  # three, and the empty one of the template

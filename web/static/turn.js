@@ -31,6 +31,10 @@ export function readable(text) {
     .replace(/\n\s*\n/g, "\n");
 }
 
+function same(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
 function element(name, className, text) {
   const made = document.createElement(name);
   made.className = className;
@@ -47,6 +51,7 @@ export class TurnView {
   constructor(question) {
     this.root = clone("turn-template");
     this.citations = new Map(); // number -> citation
+    this.sentences = []; // those of the server, in order
     this.find(".turn-question-text").textContent = question;
     this.question = question;
     this.hits = [];
@@ -70,10 +75,11 @@ export class TurnView {
   }
 
   showFound(found) {
-    this.hits = found.passages;
-    this.language = found.language;
     this.find(".answer-text").lang = found.language;
     this.showSearchedAs(found.standalone_question);
+    // Cards that say the same stay: the reader may have unfolded one, or stand in it with the keyboard.
+    if (same(found.passages, this.hits)) return;
+    this.hits = found.passages;
     const cards = this.hits.map((hit) => this.card(hit));
     this.find(".cards").replaceChildren(...cards);
     this.find(".evidence").hidden = cards.length === 0;
@@ -120,6 +126,7 @@ export class TurnView {
 
   showSentence({ sentence, citations }) {
     for (const citation of citations) this.citations.set(citation.number, citation);
+    this.sentences.push(sentence);
     if (sentence.support === "unsupported") return "";
     const shown = element("span", "sentence", sentence.text);
     shown.dataset.support = sentence.support;
@@ -157,13 +164,16 @@ export class TurnView {
     });
   }
 
-  /** The whole answer replaces what came in pieces: it is the one the server stands by. */
+  /** The whole answer replaces what came in pieces, where it differs: it is the one the server stands by. */
   showAnswer(answer) {
-    this.showFound({ ...answer, passages: answer.passages });
-    this.find(".answer-text").replaceChildren();
-    this.citations.clear();
-    for (const citation of answer.citations) this.citations.set(citation.number, citation);
-    for (const sentence of answer.sentences) this.showSentence({ sentence, citations: [] });
+    this.showFound(answer);
+    if (!same(answer.sentences, this.sentences) || !same(answer.citations, [...this.citations.values()])) {
+      this.find(".answer-text").replaceChildren();
+      this.sentences = [];
+      this.citations = new Map(answer.citations.map((one) => [one.number, one]));
+      for (const sentence of answer.sentences) this.showSentence({ sentence, citations: [] });
+      this.showCited();
+    }
     this.state = answer.answered ? "answered" : "declined";
     if (answer.answered) {
       const summary = this.find(".summary");
@@ -173,7 +183,7 @@ export class TurnView {
       this.find(".declined-note").hidden = false;
       this.find(".declined-text").lang = answer.language;
       this.find(".declined-text").textContent = answer.answer;
-      this.find(".evidence-title").textContent = this.hits.length ? words.nearest : words.no_passage;
+      this.find(".evidence-title").textContent = words.nearest;
     }
   }
 

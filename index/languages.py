@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import unicodedata
@@ -9,6 +10,8 @@ from functools import cache
 
 import Stemmer
 from lingua import Language, LanguageDetector, LanguageDetectorBuilder
+
+from index.function_words import FUNCTION_WORDS
 
 # Readers' languages, those of the neighbours they are mistaken for, and the large ones of other scripts. Lingua's other
 # fifty languages mostly win on names and loan words.
@@ -29,8 +32,37 @@ def _detector() -> LanguageDetector:
 
 def detect_language(text: str, fallback: str = "und") -> str:
     """Return the ISO 639-1 code of the language of `text`, or `fallback` where nothing speaks for one."""
-    found = _detector().detect_language_of(text[:_DETECTION_CHARS])
-    return fallback if found is None else found.iso_code_639_1.name.lower()
+    text = text[:_DETECTION_CHARS]
+    values = _detector().compute_language_confidence_values(text)
+    if not values or values[0].value == values[-1].value:
+        return fallback
+    first = values[0].language.iso_code_639_1.name.lower()
+    if first not in FUNCTION_WORDS:
+        return first  # another script: a French name in an Arabic text must not outvote it
+    words = [word.lower() for word in _LETTER_RUN.findall(text)]
+    scores = {
+        code: math.log(max(value.value, _LEAST)) + _WORD_WEIGHT * sum(word in _small_words(code) for word in words)
+        for value in values
+        if (code := value.language.iso_code_639_1.name.lower()) in FUNCTION_WORDS
+    }
+    return max(scores, key=scores.__getitem__)
+
+
+_LETTER_RUN = re.compile(r"[^\W\d_]+")
+# One function word weighs as much as e^4 in lingua's odds, so two of them outvote its surest guess; a language that it
+# rules out keeps a small chance. Measured on the questions of XQuAD and PIAF (1,190 each, 3,835 French), right answers,
+# and in brackets among questions of at most six words:
+#                     load      memory   fr            en            de            es            ro            ar
+#   lingua            5.5 s     422 MB   .965 (.893)   .996 (.958)   .990 (.974)   .982 (.891)   .991 (.932)   .999
+#   its low accuracy  0.2 s      39 MB   .914 (.789)   .963 (.803)   .972 (.921)   .966 (.891)   .898 (.740)   .999
+#   that and words    0.2 s      39 MB   .996 (.984)   .997 (.972)   .996 (.982)   .999 (1.00)   .981 (.918)   .999
+_WORD_WEIGHT = 4.0
+_LEAST = 1e-4
+
+
+@cache
+def _small_words(language: str) -> frozenset[str]:
+    return frozenset(FUNCTION_WORDS.get(language, "").split())
 
 
 # Snowball's name of each language's stemmer. Languages not here are searched by their whole words.

@@ -28,7 +28,7 @@ REPLY_TOKENS = 160
 
 @dataclass(frozen=True, slots=True)
 class AnswerSentence:
-    """A sentence that was checked against its source. `citations` are the numbers; `score` is in 0..1, higher better."""
+    """A sentence that was checked against its source. `citations` are numbers; `score` is in 0..1, higher is better."""
 
     text: str
     citations: tuple[int, ...]

@@ -24,7 +24,8 @@ from index.commands import (
     search,
     summary_of,
 )
-from index.errors import NoIndex, SourcierError
+from index.errors import SourcierError
+from qa.commands import evaluate_command, language_model_file, language_model_option, load_answerer
 from web.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,13 +34,6 @@ if TYPE_CHECKING:
 
 # What is served when there is no index yet: the sample newspaper of the checkout.
 SAMPLE_CORPUS = Path("corpus")
-
-language_model_option = click.option(
-    "--language-model",
-    envvar="SOURCIER_LANGUAGE_MODEL",
-    show_envvar=True,
-    help="Another language model: a name of `sourcier models`, or the path of a chat GGUF.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,7 +71,7 @@ def serve(host: str | None, port: int | None, home: Path, embedder: str | None, 
         click.echo(f"Open {url} in your browser. Loading the models; Ctrl-C stops.", err=True)
 
     def load() -> tuple[Answerer, Index]:
-        loaded = load_answerer(settings)
+        loaded = load_answerer(settings.home, settings.embedder, settings.language_model, settings.queue_size)
         click.echo("Ready.", err=True)
         return loaded
 
@@ -102,9 +96,7 @@ def ask(question: str, k: int, home: Path, embedder: str | None, language_model:
     from web.shapes import answer_json
 
     settings = _settings(home, embedder, language_model)
-    if not (home / "index").is_dir():
-        raise NoIndex(home)
-    answerer, index = load_answerer(settings)
+    answerer, index = load_answerer(settings.home, settings.embedder, settings.language_model)
     answer = next(event for event in answerer.ask(question, (), k) if isinstance(event, Answer))
     if as_json:
         click.echo(json.dumps(answer_json(answer), ensure_ascii=False, indent=2))
@@ -135,28 +127,9 @@ def _settings(home: Path, embedder: str | None, language_model: str | None, **ot
     return Settings.from_environment({**os.environ, **said})
 
 
-def load_answerer(settings: Settings) -> tuple[Answerer, Index]:
-    """Everything that answers, loaded; fetches what is missing. Takes seconds."""
-    from index.search import Index
-    from qa.answers import Answerer
-    from qa.llama_model import LlamaModel
-
-    model = LlamaModel(_language_model_file(settings), queue=settings.queue_size)
-    embedder, _ = load_embedder(settings.embedder)
-    index = Index(settings.home, embedder)
-    return Answerer(index, embedder, model), index
-
-
-def _language_model_file(settings: Settings) -> Path:
-    from index.model_files import DEFAULT_LANGUAGE_MODEL, TerminalProgress, obtain
-
-    with TerminalProgress() as progress:
-        return obtain(settings.language_model or DEFAULT_LANGUAGE_MODEL, progress=progress)
-
-
 def _prepare(settings: Settings) -> None:
     """Fetch the models that are missing and build the first index, where Ctrl-C and errors are seen at once."""
-    _language_model_file(settings)
+    language_model_file(settings.language_model)
     if (settings.home / "index" / "CURRENT").is_file():
         return
     if not SAMPLE_CORPUS.is_dir():
@@ -171,7 +144,7 @@ def _prepare(settings: Settings) -> None:
     click.echo(summary_of(report), err=True)
 
 
-for command in (build, search, info, models, rollback):
+for command in (build, search, info, models, rollback, evaluate_command):
     sourcier.add_command(command)
 
 

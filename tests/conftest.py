@@ -1,0 +1,49 @@
+"""The real models, loaded once a run, and what to do where something a test needs is not beside the checkout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from index.checksums import digest_of
+from index.embedder import SentenceTransformerEmbedder
+from index.model_files import DEFAULT_EMBEDDER, DEFAULT_LANGUAGE_MODEL, TerminalProgress, obtain
+
+if TYPE_CHECKING:
+    from qa.llama_model import LlamaModel
+
+SHARED = Path(__file__).parent.parent.parent / "shared"
+
+
+def beside_the_checkout(name: str) -> Path:
+    """A file or folder of ../shared: the test is skipped where there is none, and fails in CI."""
+    path = SHARED / name
+    if not path.exists():
+        reason = f"{path} is not here (evaluation data lies beside the checkout, never in it)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="session")
+def embedder() -> SentenceTransformerEmbedder:
+    """EmbeddingGemma; fetched when it is missing."""
+    with TerminalProgress() as progress:
+        folder = obtain(DEFAULT_EMBEDDER, progress=progress)
+    return SentenceTransformerEmbedder(folder, digest_of(folder))
+
+
+@pytest.fixture(scope="session")
+def language_model() -> Iterator[LlamaModel]:
+    """The default language model; fetched when it is missing."""
+    from qa.llama_model import LlamaModel
+
+    with TerminalProgress() as progress:
+        model = LlamaModel(obtain(DEFAULT_LANGUAGE_MODEL, progress=progress))
+    yield model
+    model.close()

@@ -108,16 +108,46 @@ def _decoded(data: bytes, declared: str | None = None) -> str:
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if data.startswith(mark):
             return data.decode(encoding)
+    if b"\0" in data:
+        raise ValueError("holds NUL bytes: no text, or UTF-16 without a byte order mark. Save it as UTF-8")
     for encoding in filter(None, ("utf-8", declared)):
         try:
             text = data.decode(encoding)
         except (UnicodeDecodeError, LookupError):
             continue
         return text
+    known = _by_letters(data)
+    if known is not None:
+        return known
     best = charset_normalizer.from_bytes(data).best()
-    if best is None or b"\0" in data:
+    if best is None:
         raise ValueError("not text in any known encoding")
     return str(best)
+
+
+# The characters beyond ASCII that texts of one encoding hold. Bytes of another one, read in it, soon give
+# something else or hardly an ASCII letter. charset-normalizer takes short French text for Baltic and Polish for Vietnamese.
+_MARKS = "«»“”‘’„–—…•·€§°©®\u00a0\u00ad"
+_CENTRAL = "ąćęłńóśźżáäčďéěíňôöřšťúůüýžľĺŕőűăâîşţ"
+_LETTERS = {
+    "cp1252": "àâäáãåæçéèêëíìîïñóòôöõøœúùûüßÀÂÄÁÆÇÉÈÊËÎÏÍÑÓÔÖŒÚÙÛÜ£ªº¿¡²½¼¾±×",
+    "cp1250": _CENTRAL + _CENTRAL.upper(),
+    "iso8859_2": _CENTRAL + _CENTRAL.upper(),
+    "cp1254": "çğıöşüâîûÇĞİÖŞÜ",
+}
+
+
+def _by_letters(data: bytes) -> str | None:
+    """The text of bytes that are plainly of one European encoding with Latin letters."""
+    for encoding, letters in _LETTERS.items():
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        beyond = [char for char in text if not char.isascii()]
+        if frozenset(_MARKS + letters).issuperset(beyond) and 4 * len(beyond) < sum(map(str.isalpha, text)):
+            return text
+    return None
 
 
 def _reason(error: Exception) -> str:

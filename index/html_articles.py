@@ -35,7 +35,7 @@ def extract_article(html: str) -> tuple[dict[str, object], str]:
         raise ValueError("not a web page")
     if sum(1 for _ in tree.iter()) > MAX_ELEMENTS:
         raise ValueError(f"the page has more than {MAX_ELEMENTS} elements")
-    published = _published(tree)
+    published, title = _published(tree), _title(tree)
     language = re.match(r"[A-Za-z]{2}(?=$|[-_])", tree.get("lang") or "")
     _tidy(tree)
     document = trafilatura.bare_extraction(
@@ -44,7 +44,7 @@ def extract_article(html: str) -> tuple[dict[str, object], str]:
     if not isinstance(document, Document) or not document.text:
         raise ValueError("no article found in the page")
     keys = {
-        "title": document.title,
+        "title": title or document.title,
         "author": document.author,
         "published": published,
         "source": document.sitename,
@@ -88,6 +88,15 @@ def _spaced(text: str) -> str:
             spaced.append("\n" if mark in "-|" and spaced[-1].lstrip().startswith(mark) else "\n\n")
         spaced.append(line.rstrip())
     return "".join(spaced)
+
+
+def _title(tree: HtmlElement) -> str | None:
+    """The title a page gives itself, whole: trafilatura would cut "Le pont : rouvert" at the colon."""
+    for meta in tree.iter("meta"):
+        if meta.get("property") == "og:title" and (meta.get("content") or "").strip():
+            return str(meta.get("content"))
+    headings = [" ".join(heading.text_content().split()) for heading in tree.iter("h1")]
+    return headings[0] if len(headings) == 1 and headings[0] else None
 
 
 # What publishers write the day of publication in, the most reliable first.

@@ -55,7 +55,7 @@ _NEXT_WORD = re.compile(r"\s*[«\"“(\[]*\s*(\w+['’]?)")
 
 def _can_open(char: str) -> bool:
     """Whether a sentence can open with this character right behind the last one, as in \"mercredi.«Je viens\"."""
-    return not char.islower() and (char.isalnum() or char in '«“„"([¿¡—–「『《')
+    return not char.islower() and (char.isalnum() or char in '«“„"(¿¡—–「『《')
 
 
 @cache

@@ -126,7 +126,8 @@ def _decoded(data: bytes, declared: str | None = None) -> str:
 
 
 # The characters beyond ASCII that texts of one encoding hold. Bytes of another one, read in it, soon give
-# something else or hardly an ASCII letter. charset-normalizer takes short French text for Baltic and Polish for Vietnamese.
+# something else or hardly an ASCII letter. charset-normalizer takes short French text for Baltic,
+# Polish for Vietnamese.
 _MARKS = "«»“”‘’„–—…•·€§°©®\u00a0\u00ad"
 _CENTRAL = "ąćęłńóśźżáäčďéěíňôöřšťúůüýžľĺŕőűăâîşţ"
 _LETTERS = {

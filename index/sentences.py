@@ -145,10 +145,15 @@ def _sentences(content: str, language: str) -> list[Span]:
     return sentences
 
 
+# A note glued to the full stop belongs to the sentence before it: "used.[citation needed] The stages".
+_NOTE = re.compile(r"[.!?…](?:\[[^\[\]]{1,40}\])+\s+")
+
+
 def _cuts(content: str, language: str) -> list[int]:
     """Where sentences may end inside `content`: where sentencex sees it, and before words that open one."""
     boundaries = sentencex.get_sentence_boundaries(language, content)
     cuts = {*(boundary["end_index"] for boundary in boundaries), *opening_cuts(content, language)}
+    cuts.update(note.end() for note in _NOTE.finditer(content))
     return sorted(cut for cut in cuts if 0 < cut < len(content))
 
 

@@ -51,6 +51,12 @@ def test_no_space_between_sentences() -> None:
     assert found == ["Il vient mercredi.", "«Je viens.»", "Le train part.", "Elle dort."]
 
 
+def test_a_note_in_brackets_stays_with_its_sentence() -> None:
+    text = "It is used.[citation needed] The stages act.[12] End."
+    found = [text[span.start : span.end] for span in split_sentences(text, "en")]
+    assert found == ["It is used.[citation needed]", "The stages act.[12]", "End."]
+
+
 def test_scripts_with_their_own_full_stops() -> None:
     for language, text, count in [
         ("zh", "他来了。她走了！真的吗？", 3),

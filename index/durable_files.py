@@ -18,16 +18,24 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
+    """Make the content of a file survive a power cut; also where a disk that is full says so at last."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Replace a small file in one step: readers see the old content or the new, never a part."""
+    """Replace a small file in one step: readers see the old content or the new, never a part.
+
+    When it cannot be written (a full disk), the old content stays and nothing is left beside it.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)

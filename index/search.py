@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,22 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from index.articles import Article
 from index.embedder import Embedder, Vectors
 from index.errors import BadQuery, IndexProblem
-from index.generation import CURRENT_FILE, Generation, Manifest, current_folder, index_folder
+from index.generation import CURRENT_FILE, Generation, current_folder, index_folder
 from index.languages import detect_language, stem_words
+from index.manifest import Manifest
 from index.passages import Passage, Span
 
 # Weight of BM25 (divided by the highest of the search) against the cosine: R@1 .839 on 1,000 PIAF questions against
 # .829 without; z-scores and reciprocal rank fusion gave less or the same.
 KEYWORD_WEIGHT = 0.1
-# Sentences and passages looked at before fusion. A passage outside both lists cannot be among the first few.
-SENTENCE_CANDIDATES = 300
-KEYWORD_CANDIDATES = 500
 MAX_QUERY_CHARACTERS = 4000
 MAX_K = 100
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +47,25 @@ class Hit:
     rank: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    passage: int
-    sentence: int
-    vector: float
-    keyword: float
-
-    @property
-    def score(self) -> float:
-        return self.vector + KEYWORD_WEIGHT * self.keyword
-
-
 class Index:
-    """The index under a home folder, always the generation that CURRENT names; safe to search from many threads."""
+    """The index under a home folder, always the generation that CURRENT names; safe to search from many threads.
+
+    A newer generation is taken over by the first call that sees it, while the others read on in the old one. One that
+    cannot be opened, or that another embedder built, is logged and the old one goes on serving.
+    """
 
     def __init__(self, home: Path, embedder: Embedder) -> None:
         self._home = home
         self._embedder = embedder
-        self._switching = threading.Lock()
+        self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._seen = self._pointer()
         self._generation = self._open()
 
     @property
     def manifest(self) -> Manifest:
-        return self._generation.manifest
+        with self._current() as generation:
+            return generation.manifest
 
     def article(self, article_id: str) -> Article | None:
         with self._current() as generation:
@@ -81,37 +78,31 @@ class Index:
 
     def search(self, query: str, k: int) -> list[Hit]:
         """The k best passages, best first; fewer when the index holds fewer. Raises BadQuery."""
-        if not query.strip():
-            raise BadQuery("The question is empty. Type a few words.")
         if len(query) > MAX_QUERY_CHARACTERS:
             raise BadQuery(f"The question has {len(query)} characters; at most {MAX_QUERY_CHARACTERS} can be searched.")
         if not 1 <= k <= MAX_K:
             raise BadQuery(f"k is {k}; it must be from 1 to {MAX_K}.")
+        # Halves of surrogate pairs come out of JSON and command lines; neither the model nor SQLite takes them.
+        query = query.encode("utf-8", "replace").decode("utf-8").replace("\0", " ")
+        if not query.strip():
+            raise BadQuery("The question is empty. Type a few words.")
         vector = self._embedder.embed_query(query)
+        if not np.isfinite(vector).all():
+            raise BadQuery("The question cannot be embedded (the model returned no finite vector). Rephrase it.")
         with self._current() as generation:
-            candidates = _candidates(generation, query, vector)
-            best = sorted(candidates, key=lambda found: (-found.score, found.passage))[:k]
-            return [_hit(generation, found, rank) for rank, found in enumerate(best, start=1)]
+            return _best_hits(generation, query, vector, k)
+
+    def close(self) -> None:
+        """Let go of the files; who is reading finishes undisturbed."""
+        self._generation.retire()
 
     # -- which generation ----------------------------------------------------------------------------------------------
 
-    def _open(self) -> Generation:
-        generation = Generation(current_folder(self._home))
-        if generation.manifest.embedder_digest != self._embedder.digest:
-            raise IndexProblem(
-                f"The index was built with {generation.manifest.embedder} (another model, or another version of it). "
-                "Rebuild it with: sourcier build"
-            )
-        return generation
-
     @contextmanager
     def _current(self) -> Iterator[Generation]:
-        """The generation to read; a newer one is taken over first, and who reads the old one finishes undisturbed."""
-        with self._switching:
-            name = (index_folder(self._home) / CURRENT_FILE).read_text(encoding="utf-8").strip()
-            if name != self._generation.folder.name:
-                old, self._generation = self._generation, self._open()
-                old.retire()
+        """The generation to read."""
+        self._take_over()
+        with self._lock:
             using = self._generation.in_use()
             generation = using.__enter__()
         try:
@@ -119,83 +110,87 @@ class Index:
         finally:
             using.__exit__(None, None, None)
 
-    def close(self) -> None:
-        self._generation.retire()
+    def _take_over(self) -> None:
+        """Open what CURRENT names, if it was replaced since the last look and no other thread is at it."""
+        pointer = self._pointer()
+        if pointer in (None, self._seen) or not self._opening.acquire(blocking=False):
+            return
+        try:
+            self._seen = pointer
+            new = self._open()
+            with self._lock:
+                old, self._generation = self._generation, new
+            old.retire()
+        except IndexProblem as problem:
+            _log.error("Generation %s goes on serving: %s", self._generation.manifest.generation, problem)
+        finally:
+            self._opening.release()
+
+    def _pointer(self) -> tuple[int, int] | None:
+        """What tells one content of CURRENT from the next, at the cost of one stat; None when it is not there."""
+        try:
+            status = (index_folder(self._home) / CURRENT_FILE).stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
+    def _open(self) -> Generation:
+        generation = Generation(current_folder(self._home))
+        if generation.manifest.embedder_digest != self._embedder.digest:
+            generation.retire()
+            raise IndexProblem(
+                f"The index was built with {generation.manifest.embedder} (another model, or another version of it). "
+                "Rebuild it with: sourcier build"
+            )
+        return generation
 
 
-def _candidates(generation: Generation, query: str, vector: Vectors) -> list[_Candidate]:
-    """Passages near by meaning or by words, each with its best sentence."""
+def _best_hits(generation: Generation, query: str, vector: Vectors, k: int) -> list[Hit]:
+    """Score every passage by its best sentence and its words, and give the k best."""
+    first = generation.first_sentences
+    cosines = generation.cosines(vector)
+    nearest = np.maximum.reduceat(cosines, first).astype(np.float64)
     keyword = _keyword_scores(generation, query)
-    best = _nearest_sentences(generation, vector)
-    missing = [passage for passage in keyword if passage not in best]
-    best.update(_best_sentences(generation, vector, missing))
-    return [
-        _Candidate(passage, sentence, cosine, keyword.get(passage, 0.0))
-        for passage, (sentence, cosine) in best.items()
-    ]
+    scores = nearest + KEYWORD_WEIGHT * keyword
+    hits = []
+    for rank, number in enumerate(_highest(scores, k), start=1):
+        article, passage = generation.passage(number)
+        best = int(np.argmax(cosines[first[number] : first[number] + len(passage.sentences)]))
+        hits.append(
+            Hit(
+                article=article,
+                passage=passage,
+                sentence=passage.sentences[best],
+                score=float(scores[number]),
+                vector=float(nearest[number]),
+                keyword=float(keyword[number]),
+                rank=rank,
+            )
+        )
+    return hits
 
 
-def _nearest_sentences(generation: Generation, vector: Vectors) -> dict[int, tuple[int, float]]:
-    """Passage number -> (sentence number, cosine) of its best sentence, for the passages of the nearest sentences."""
-    count = min(SENTENCE_CANDIDATES, generation.manifest.sentences)
-    cosines, numbers = generation.vectors.search(vector[np.newaxis], count)
-    # FAISS fills up with -1 when it finds fewer than asked for.
-    near = [(int(n), float(c)) for n, c in zip(numbers[0], cosines[0], strict=True) if n >= 0]
-    marks = ",".join("?" * len(near))
-    rows = generation.rows(f"SELECT number, passage FROM sentences WHERE number IN ({marks})", [n for n, _ in near])  # noqa: S608 - only "?"
-    passage_of = {row["number"]: row["passage"] for row in rows}
-    best: dict[int, tuple[int, float]] = {}
-    for number, cosine in sorted(near, key=lambda pair: (-pair[1], pair[0])):
-        best.setdefault(passage_of[number], (number, cosine))
-    return best
+def _highest(scores: npt.NDArray[np.float64], k: int) -> list[int]:
+    """Positions of the k highest scores, highest first, equal ones in their order; sorts no more than it must."""
+    k = min(k, len(scores))
+    least = np.partition(scores, -k)[-k]
+    enough = np.flatnonzero(scores >= least)
+    return [int(number) for number in enough[np.argsort(-scores[enough], kind="stable")][:k]]
 
 
-def _best_sentences(generation: Generation, vector: Vectors, passages: list[int]) -> dict[int, tuple[int, float]]:
-    """The same for passages that were found by their words only."""
-    marks = ",".join("?" * len(passages))
-    rows = generation.rows(
-        f"SELECT passage, MIN(number) AS first, COUNT(*) AS count FROM sentences WHERE passage IN ({marks}) "  # noqa: S608 - only "?"
-        "GROUP BY passage",
-        passages,
-    )
-    best: dict[int, tuple[int, float]] = {}
-    for row in rows:
-        cosines = generation.sentence_vectors(row["first"], row["count"]) @ vector
-        position = int(np.argmax(cosines))
-        best[row["passage"]] = (row["first"] + position, float(cosines[position]))
-    return best
-
-
-def _keyword_scores(generation: Generation, query: str) -> dict[int, float]:
-    """Passage number -> BM25 divided by the highest, for the passages that share a word with the query.
+def _keyword_scores(generation: Generation, query: str) -> npt.NDArray[np.float64]:
+    """(passages,): BM25 divided by the highest, 0 for the passages that share no word with the query.
 
     The words are stemmed in the query's language and in every language of the corpus: an article's words were stemmed
     in its own, and a name or a figure is the same in all.
     """
+    scores = np.zeros(generation.manifest.passages, np.float64)
     languages = dict.fromkeys((*generation.manifest.languages, detect_language(query)))
     words = dict.fromkeys(word for language in languages for word in stem_words(query, language))
     if not words:
-        return {}
+        return scores
     match = " OR ".join(f'"{word}"' for word in words)
-    rows = generation.rows(
-        "SELECT rowid, -bm25(words) AS score FROM words WHERE words MATCH ? ORDER BY bm25(words), rowid LIMIT ?",
-        (match, KEYWORD_CANDIDATES),
-    )
-    highest = max((row["score"] for row in rows), default=0.0)
-    if highest <= 0.0:
-        return {}
-    return {row["rowid"]: row["score"] / highest for row in rows}
-
-
-def _hit(generation: Generation, found: _Candidate, rank: int) -> Hit:
-    article, passage = generation.passage(found.passage)
-    span = generation.rows('SELECT start, "end" FROM sentences WHERE number = ?', (found.sentence,))[0]
-    return Hit(
-        article=article,
-        passage=passage,
-        sentence=Span(span["start"], span["end"]),
-        score=found.score,
-        vector=found.vector,
-        keyword=found.keyword,
-        rank=rank,
-    )
+    for row in generation.rows("SELECT rowid, -bm25(words) FROM words WHERE words MATCH ?", (match,)):
+        scores[row[0]] = row[1]
+    highest = scores.max()
+    return scores / highest if highest > 0 else scores

@@ -1,0 +1,70 @@
+"""What a generation says of itself, and the names of its files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from index.errors import BrokenIndex
+
+# Raised whenever a file of a generation changes its meaning; a generation of another format is refused, not guessed at.
+FORMAT_VERSION = 1
+ARTICLES_FILE = "articles.sqlite"
+VECTORS_FILE = "vectors.faiss"
+MANIFEST_FILE = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a generation says of itself. `checksums` maps file name to SHA-256; `built_at` is ISO 8601 in UTC."""
+
+    format_version: int
+    generation: str
+    embedder: str
+    embedder_digest: str
+    dim: int
+    passage_tokens: int
+    articles: int
+    passages: int
+    sentences: int
+    languages: tuple[str, ...]
+    corpus_digest: str
+    checksums: dict[str, str]
+    built_at: str
+
+    def to_json(self) -> str:
+        """The content of manifest.json; its last key is the SHA-256 of the others, as JSON with these settings."""
+        content = asdict(self)
+        digest = hashlib.sha256(_as_json(content).encode()).hexdigest()
+        return _as_json({**content, "manifest_checksum": digest})
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Raises BrokenIndex when there is none, when it is damaged, or when it is of another format."""
+        path = folder / MANIFEST_FILE
+        try:
+            text = path.read_text(encoding="utf-8")
+            content = json.loads(text)
+            if content["format_version"] != FORMAT_VERSION:
+                raise BrokenIndex(path, f"format {content['format_version']!r}, this Sourcier reads {FORMAT_VERSION}")
+            del content["manifest_checksum"]
+            manifest = cls(**{**content, "languages": tuple(content["languages"])})
+        except FileNotFoundError:
+            raise BrokenIndex(path, "missing") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BrokenIndex(path, f"not a readable manifest ({error})") from error
+        if manifest.to_json() != text:
+            raise BrokenIndex(path, "differs from what was written (damaged, or changed after it was built)")
+        return manifest
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _as_json(content: dict[str, object]) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"

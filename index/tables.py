@@ -1,0 +1,71 @@
+"""The tables of articles.sqlite, and how an article goes in and comes out."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import date, datetime
+
+from index.articles import Article
+
+# Words come stemmed and separated by spaces. With marks and "." as parts of a word, each stays one word in FTS5: split
+# at vowel signs or in "3.5", it would also be found by its pieces.
+SCHEMA = """
+CREATE TABLE articles (
+    number INTEGER PRIMARY KEY,      -- corpus order, from 0
+    id TEXT NOT NULL UNIQUE,
+    title TEXT NOT NULL, text TEXT NOT NULL, language TEXT NOT NULL,
+    published TEXT,                  -- ISO 8601 date or date-time
+    author TEXT, source TEXT, url TEXT
+);
+CREATE INDEX articles_by_date ON articles (published DESC, number);
+CREATE TABLE passages (
+    number INTEGER PRIMARY KEY,      -- from 0; rowid of `words`
+    article INTEGER NOT NULL REFERENCES articles (number),
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL
+);
+CREATE TABLE sentences (
+    number INTEGER PRIMARY KEY,      -- from 0; row of vectors.faiss
+    passage INTEGER NOT NULL REFERENCES passages (number),
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL,
+    key BLOB NOT NULL                -- digest of embedder, heading and text: an unchanged sentence keeps its vector
+);
+CREATE INDEX sentences_by_passage ON sentences (passage, number);
+CREATE VIRTUAL TABLE words USING fts5 (
+    title, body, content='', tokenize="unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc' tokenchars '.'"
+);
+"""
+
+
+def as_row(article: Article) -> tuple[str | None, ...]:
+    """The columns of `articles` after its number."""
+    published = article.published.isoformat() if article.published else None
+    return (
+        article.id,
+        article.title,
+        article.text,
+        article.language,
+        published,
+        article.author,
+        article.source,
+        article.url,
+    )
+
+
+def as_article(row: sqlite3.Row) -> Article:
+    """The article of a row that holds all columns of `articles`."""
+    return Article(
+        id=row["id"],
+        title=row["title"],
+        text=row["text"],
+        language=row["language"],
+        published=_as_date(row["published"]),
+        author=row["author"],
+        source=row["source"],
+        url=row["url"],
+    )
+
+
+def _as_date(text: str | None) -> date | datetime | None:
+    if text is None:
+        return None
+    return datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)

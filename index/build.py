@@ -76,13 +76,16 @@ def build(
     with disk_problems(root):
         root.mkdir(parents=True, exist_ok=True)
         with build_lock(root):
+            # First, because what a kill or a rollback left may be what fills the disk.
+            remove_unserved(home)
             previous = open_served(home)
             try:
                 _build(paths, home, previous, embedder, embedder_name, report, progress)
             finally:
                 if previous is not None:
                     previous.retire()
-            remove_unserved(home)
+                remove_unserved(home)
+            (root / UNFINISHED_FILE).unlink(missing_ok=True)
     report.seconds = time.monotonic() - started
     return report
 

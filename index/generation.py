@@ -84,6 +84,7 @@ class Generation:
             for _ in range(CONNECTIONS):
                 self._connections.put(_connect(folder / ARTICLES_FILE))
             self.first_sentences = self._first_sentences()
+            self.common_words = frozenset(row[0] for row in self.rows("SELECT word FROM common_words"))
         except sqlite3.Error as error:
             self._close()
             raise BrokenIndex(folder / ARTICLES_FILE, f"SQLite cannot read it ({error})") from error

@@ -23,7 +23,7 @@ BUILDING_FOLDER = "building"
 UNFINISHED_FILE = "unfinished.vectors"
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def disk_problems(root: Path) -> Iterator[None]:
                 f"The disk that holds {root} is full. The index is as it was. Free space and build again."
             ) from error
         if number in _FORBIDDEN or sqlite_code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-            raise IndexProblem(f"{root} cannot be written ({error}). Give it to the user who builds.") from error
+            raise IndexProblem(f"{root} cannot be written ({error}). Choose another folder with --home.") from error
         raise
 
 
@@ -71,7 +71,7 @@ def building_folder(root: Path) -> Iterator[Path]:
 
 
 def next_name(root: Path) -> str:
-    """A name that no generation has had: the newest one, served or not, stays until a newer one is served."""
+    """A name above those of all generations that are there."""
     return f"{max(map(int, _names(root)), default=0) + 1:06d}"
 
 
@@ -98,12 +98,15 @@ def publish(folder: Path, name: str, previous: str | None) -> None:
 
 
 def remove_unserved(home: Path) -> None:
-    """Remove what a finished build does not need: every generation that CURRENT does not name, and unfinished vectors.
+    """Remove every generation that CURRENT does not name; nothing when it cannot be read.
 
     Servers that still have one of them open read on: its files keep their content until they are closed.
     """
-    root, served = index_folder(home), served_names(home)
-    (root / UNFINISHED_FILE).unlink(missing_ok=True)
+    root = index_folder(home)
+    try:
+        served = served_names(home)
+    except (NoIndex, BrokenIndex):
+        return
     for name in _names(root):
         if name not in served:
             shutil.rmtree(root / name, ignore_errors=True)

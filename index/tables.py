@@ -33,6 +33,9 @@ CREATE INDEX sentences_by_passage ON sentences (passage, number);
 CREATE VIRTUAL TABLE words USING fts5 (
     title, body, content='', tokenize="unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc' tokenchars '.'"
 );
+CREATE TABLE common_words (          -- in half of the passages or more: FTS5 gives them no weight
+    word TEXT PRIMARY KEY
+) WITHOUT ROWID;
 """
 
 

@@ -72,12 +72,12 @@ def _direction(seed: str, dim: int) -> Vectors:
     return (np.frombuffer(raw, "<u2").astype(np.float32) - 32767.5) / 32767.5
 
 
-def write_articles(path: Path, articles: dict[str, str], language: str = "fr", source: str | None = None) -> Path:
-    """A .jsonl of articles, id -> text, titled by their id; its path."""
-    lines = []
-    for article_id, text in articles.items():
-        record = {"id": article_id, "title": article_id, "text": text, "language": language, "source": source}
-        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+def write_articles(path: Path, articles: dict[str, str], language: str = "fr", title: str | None = None) -> Path:
+    """A .jsonl of articles, id -> text, each titled by its id unless they share a title; its path."""
+    lines = [
+        json.dumps({"id": own, "title": title or own, "text": text, "language": language}, ensure_ascii=False) + "\n"
+        for own, text in articles.items()
+    ]
     path.write_text("".join(lines), encoding="utf-8")
     return path
 

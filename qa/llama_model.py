@@ -26,6 +26,8 @@ from qa.language_model import Cancelled, Message, never
 # Tokens decoded between two looks at the cancel flag: 1.5 s on two cores at 85 tokens/s.
 SLICE_TOKENS = 128
 DEFAULT_CONTEXT_TOKENS = 4096
+# How often a reader who waits looks whether to stop waiting, in seconds.
+_LOOK = 0.1
 # Readers who may wait for the model besides the one it writes for. At 5 s an answer the last one waits 40 s.
 DEFAULT_QUEUE = 8
 
@@ -47,21 +49,30 @@ class LlamaModel:
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), model_parameters)
         if not self._model:
             raise ModelFileError(f"{path} is not a model that llama.cpp can load. Give the path of a chat GGUF.")
+        self._vocabulary = llama_cpp.llama_model_get_vocab(self._model)
+        self._vocabulary_size = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
+        try:
+            self._template = ChatTemplate(self._metadata_template(), self._special_texts())
+        except ModelFileError:
+            llama_cpp.llama_model_free(self._model)
+            raise
         trained = llama_cpp.llama_model_n_ctx_train(self._model)
         self._context_tokens = min(context_tokens, trained) if trained > 0 else context_tokens
         parameters = llama_cpp.llama_context_default_params()
         # llama-cpp-python would take half of the cores and 512 tokens of context.
         parameters.n_ctx = self._context_tokens
         parameters.n_batch = parameters.n_ubatch = SLICE_TOKENS
-        parameters.n_threads = parameters.n_threads_batch = threads or len(os.sched_getaffinity(0))
+        parameters.n_threads = parameters.n_threads_batch = threads or _usable_cores()
         self._context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not self._context:
-            raise ModelFileError(f"Not enough memory for {self._context_tokens} tokens of context with {path}.")
-        self._vocabulary = llama_cpp.llama_model_get_vocab(self._model)
-        self._vocabulary_size = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
-        self._template = ChatTemplate(self._metadata_template(), self._special_texts())
+            llama_cpp.llama_model_free(self._model)
+            raise ModelFileError(
+                f"Not enough memory for {self._context_tokens} tokens of context with {path}. Ask for a smaller context."
+            )
         self._held: list[int] = []
         self._owner = threading.Lock()
+        self._owner_thread: int | None = None
+        self._closed = False
         self._places = threading.BoundedSemaphore(queue + 1)
 
     @property
@@ -76,8 +87,8 @@ class LlamaModel:
     ) -> Iterator[str]:
         """See LanguageModel.generate. The model is taken at the first `next()` and given back at the end."""
         tokens = self._prompt_tokens(messages, max_tokens)
-        with self._turn():
-            logits = self._read(tokens, cancelled)
+        with self._turn(cancelled) as mine:
+            logits = self._read(tokens, cancelled) if mine else None
             if logits is None:
                 return
             yield from _without_stop(self._write(logits, max_tokens, cancelled), stop)
@@ -86,8 +97,8 @@ class LlamaModel:
         """See LanguageModel.score. All are -inf when cancelled."""
         tokens = self._prompt_tokens(messages, 1)
         firsts = [self._tokenize(choice, control=False)[0] for choice in choices]
-        with self._turn():
-            logits = self._read(tokens, cancelled)
+        with self._turn(cancelled) as mine:
+            logits = self._read(tokens, cancelled) if mine else None
             if logits is None:
                 return [-np.inf] * len(choices)
             wide = logits.astype(np.float64)
@@ -95,19 +106,33 @@ class LlamaModel:
             return [float(wide[first] - total) for first in firsts]
 
     def close(self) -> None:
+        """Free the memory, once whoever has the model is through."""
         with self._owner:
-            llama_cpp.llama_free(self._context)
-            llama_cpp.llama_model_free(self._model)
+            if not self._closed:
+                self._closed = True
+                llama_cpp.llama_free(self._context)
+                llama_cpp.llama_model_free(self._model)
 
     # -- one owner -----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, cancelled: Cancelled) -> Iterator[bool]:
+        """Wait for the model and have it; False when cancelled before it was free."""
+        if self._owner_thread == threading.get_ident():
+            raise RuntimeError("This thread has the model: close the iterator of generate() before asking again.")
         if not self._places.acquire(blocking=False):
             raise Busy(retry_after=5.0)
         try:
-            with self._owner:
-                yield
+            while not self._owner.acquire(timeout=_LOOK):
+                if cancelled():
+                    yield False
+                    return
+            try:
+                self._owner_thread = threading.get_ident()
+                yield True
+            finally:
+                self._owner_thread = None
+                self._owner.release()
         finally:
             self._places.release()
 
@@ -132,14 +157,15 @@ class LlamaModel:
     def _write(self, logits: npt.NDArray[np.float32], max_tokens: int, cancelled: Cancelled) -> Iterator[str]:
         """Greedy pieces of whole characters until the model ends its turn."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for _ in range(max_tokens):
+        for left in range(max_tokens - 1, -1, -1):
             token = int(np.argmax(logits))
             if llama_cpp.llama_vocab_is_eog(self._vocabulary, token) or cancelled():
                 break
             if text := decoder.decode(self._piece(token)):
                 yield text
-            self._decode([token])
-            logits = self._logits()
+            if left:
+                self._decode([token])
+                logits = self._logits()
 
     def _decode(self, tokens: list[int]) -> None:
         array = (llama_cpp.llama_token * len(tokens))(*tokens)
@@ -148,7 +174,7 @@ class LlamaModel:
             self._held = []
             llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), True)
             raise PromptTooLong(f"llama_decode gave {status} at {len(tokens)} tokens; the context window is too small.")
-        self._held = self._held + tokens
+        self._held += tokens
 
     def _logits(self) -> npt.NDArray[np.float32]:
         pointer = llama_cpp.llama_get_logits_ith(self._context, -1)
@@ -160,6 +186,9 @@ class LlamaModel:
         tokens: list[int] = []
         for text, control in self._template.render(messages):
             tokens += self._tokenize(text, control)
+        beginning = llama_cpp.llama_vocab_bos(self._vocabulary)
+        if llama_cpp.llama_vocab_get_add_bos(self._vocabulary) and tokens[:1] != [beginning]:
+            tokens.insert(0, beginning)  # the model wants it and its template leaves it out
         if len(tokens) + reply_tokens > self._context_tokens:
             raise PromptTooLong(
                 f"The prompt has {len(tokens)} tokens and the reply may have {reply_tokens}; "
@@ -195,6 +224,11 @@ class LlamaModel:
             name: self._piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
             for name, token in tokens.items()
         }
+
+
+def _usable_cores() -> int:
+    """Cores this process may run on, where the system tells (Linux), else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:

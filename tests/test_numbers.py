@@ -223,7 +223,9 @@ def test_the_grouping_does_not_change_the_number(number: int, language: str, dat
 
 def _french(number: int) -> str:
     """French number words by the rules of the grammar (traditional hyphens), 0..999999: the independent reference."""
-    units = "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize".split()
+    units = re.split(
+        " ", "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize"
+    )
     tens = {20: "vingt", 30: "trente", 40: "quarante", 50: "cinquante", 60: "soixante"}
     if number < 17:
         return units[number]

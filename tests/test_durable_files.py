@@ -22,7 +22,9 @@ def test_a_reader_sees_the_old_content_or_the_new(tmp_path: Path, monkeypatch: p
     seen: list[str] = []
     fsync = os.fsync
     monkeypatch.setattr(os, "fsync", lambda descriptor: (seen.append(path.read_text()), fsync(descriptor)))
-    replace_text(path, "new\n")
+    with path.open() as reader:
+        replace_text(path, "new\n")
+        assert reader.read() == "old\n"
     # The content is made durable before it gets the name, the name after.
     assert seen == ["old\n", "new\n"]
 

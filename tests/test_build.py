@@ -243,6 +243,13 @@ def test_too_few_vectors_are_refused(make: Make) -> None:
         make({"a": "Un texte. Un autre."}, Short())
 
 
+def test_the_longest_are_embedded_first(make: Make) -> None:
+    """A memory shortage shows at once, and batches of one length waste no padding."""
+    lengths = [len(text) for text in make(ARTICLES)[1].embedded]
+    assert lengths == sorted(lengths, reverse=True)
+    assert len(set(lengths)) > 10
+
+
 # -- what goes and what stays ------------------------------------------------------------------------------------------
 
 

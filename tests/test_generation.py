@@ -139,6 +139,17 @@ def test_an_open_generation_needs_no_names_on_the_disk(home: Path) -> None:
     generation.retire()
 
 
+def test_any_folder_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_articles(tmp_path / "articles.jsonl", {"a": "Un texte."})
+    monkeypatch.chdir(tmp_path)
+    home = Path("é ?mode=rw#%20&x")
+    build([path], home, FakeEmbedder(), "fake")
+    index = Index(home, FakeEmbedder())
+    monkeypatch.chdir("/")
+    assert len(index.search("texte", 3)) == 1
+    index.close()
+
+
 def test_reading_changes_no_file(home: Path) -> None:
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     index = Index(home, FakeEmbedder())

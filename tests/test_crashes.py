@@ -155,15 +155,15 @@ def assert_tidy(home: Path) -> None:
 
 
 def test_killed_at_twenty_random_moments(tmp_path: Path, home: Path, builders: Builders) -> None:
-    """84 new sentences at 4 ms each, noted four at a time: none that was noted is embedded again."""
+    """84 new sentences at 5 ms each, noted four at a time: none that was noted is embedded again."""
     dice = random.Random(20)
     killed = finished = 0
     for round_number in range(20):
         now = {f"r{round_number}-{name}": text.replace(".", f" r{round_number}.") for name, text in NEW.items()}
         articles = write_articles(tmp_path / "new.jsonl", now)
         before, log = served(home), tmp_path / f"log-{round_number}"
-        task = {"articles": str(articles), "log": str(log), "seconds_a_text": 0.004}
-        status = builders.run(home, kill_after=dice.uniform(0.02, 0.55), **task)
+        task = {"articles": str(articles), "log": str(log), "seconds_a_text": 0.005}
+        status = builders.run(home, kill_after=dice.uniform(0.02, 0.45), **task)
         killed, finished = killed + (status == -signal.SIGKILL), finished + (status == 0)
         assert status in (0, -signal.SIGKILL)
         assert served(home) in (before, sorted(now))

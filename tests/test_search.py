@@ -443,7 +443,7 @@ def test_many_threads_search_while_generations_are_switched(
     for thread in threads:
         thread.start()
     expected = ["eins"]
-    for number in range(12):
+    for number in range(8):
         mark = f"mark{number}"
         build([write_articles(tmp_path / "articles.jsonl", marked(mark))], home, FakeEmbedder(), "fake")
         expected.append(mark)
@@ -454,5 +454,5 @@ def test_many_threads_search_while_generations_are_switched(
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert len(set(seen)) >= 8  # the switches happened under the readers
-    assert generations_of(index.search("pont", 9)) == {"mark10"}
+    assert len(set(seen)) >= 5  # the switches happened under the readers
+    assert generations_of(index.search("pont", 9)) == {"mark6"}

@@ -146,7 +146,7 @@ class Answerer:
         for hit in self._worth_reading(hits):
             if cancelled() or answerability(hit, standalone, self._model, cancelled) < THRESHOLD:
                 continue
-            yield from self._read(hit, standalone, language, writing, cancelled)
+            yield from self._read(found, hit, writing, cancelled)
             if writing.sentences:
                 break
         yield self._finish(found, writing)
@@ -154,12 +154,11 @@ class Answerer:
     def _worth_reading(self, hits: Sequence[Hit]) -> Sequence[Hit]:
         return [hit for hit in hits if hit.vector >= LEAST_COSINE][:PASSAGES_READ]
 
-    def _read(
-        self, hit: Hit, question: str, language: str, writing: _Writing, cancelled: Cancelled
-    ) -> Iterator[Draft | Checked]:
+    def _read(self, found: Found, hit: Hit, writing: _Writing, cancelled: Cancelled) -> Iterator[Draft | Checked]:
         """Let the model write from one passage; each sentence is checked when it is finished, and only then yielded."""
-        text, shown = "", 0
-        for piece in self._model.generate(answer_messages(hit, question, language), REPLY_TOKENS, ("\n\n",), cancelled):
+        text, shown, language = "", 0, found.language
+        messages = answer_messages(hit, found.standalone_question, language)
+        for piece in self._model.generate(messages, REPLY_TOKENS, ("\n\n",), cancelled):
             if writing.first_token_ms is None:
                 writing.first_token_ms = writing.elapsed_ms()
             yield Draft(piece)
@@ -167,14 +166,16 @@ class Answerer:
             # The last sentence may still go on; one before it is finished.
             spans = split_sentences(text[shown:], language)
             if len(spans) > 1:
-                yield from self._check(text[shown + spans[0].start : shown + spans[0].end], hit, language, writing)
+                yield from self._check(text[shown + spans[0].start : shown + spans[0].end], found, hit, writing)
                 shown += spans[0].end
         if not cancelled():
             for span in split_sentences(text[shown:], language):
-                yield from self._check(text[shown + span.start : shown + span.end], hit, language, writing)
+                yield from self._check(text[shown + span.start : shown + span.end], found, hit, writing)
 
-    def _check(self, sentence: str, hit: Hit, language: str, writing: _Writing) -> Iterator[Checked]:
-        grounds = check_sentence(sentence, language, hit.article, hit.passage, self._embedder)
+    def _check(self, sentence: str, found: Found, hit: Hit, writing: _Writing) -> Iterator[Checked]:
+        grounds = check_sentence(
+            sentence, found.language, found.standalone_question, hit.article, hit.passage, self._embedder
+        )
         if grounds.support == "unsupported":
             writing.withheld += 1
             return

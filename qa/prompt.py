@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from index.articles import Article
-from index.build import heading_of
+from index.headings import heading_of
 from index.search import Hit
 from qa.language_model import Message
 

@@ -1,0 +1,127 @@
+"""The path of one question, over fakes: what is shown, what is withheld, what is declined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from index.build import build
+from index.search import Index
+from qa.answers import Answer, Answerer, Checked, Draft, Found
+from qa.conversation import Turn
+from tests.fake_language_model import FakeLanguageModel
+from tests.fakes import FakeEmbedder
+
+BRIDGE = (
+    "Le pont des Tanneurs a rouvert vendredi 7 novembre. Les travaux ont coûté 618 000 euros. "
+    "La maire Hélène Marchand a coupé le ruban."
+)
+OTHER = "La récolte de cidre a été abondante cette année. Les pommes étaient sucrées."
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    (folder / "pont.md").write_text(f"---\ntitle: Le pont rouvre\nlanguage: fr\n---\n{BRIDGE}", encoding="utf-8")
+    (folder / "cidre.md").write_text(f"---\ntitle: Le cidre\nlanguage: fr\n---\n{OTHER}", encoding="utf-8")
+    embedder = FakeEmbedder()
+    build([folder], tmp_path / "home", embedder, "fake")
+    return Index(tmp_path / "home", embedder)
+
+
+def ask(index: Index, model: FakeLanguageModel, question: str, history: Sequence[Turn] = ()) -> list[object]:
+    return list(Answerer(index, FakeEmbedder(), model).ask(question, history, 2))
+
+
+def last(events: list[object]) -> Answer:
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    return answer
+
+
+QUESTION = "Combien ont coûté les travaux du pont des Tanneurs ?"
+
+
+def test_a_supported_sentence_is_shown_with_the_characters_it_was_read_in(index: Index) -> None:
+    model = FakeLanguageModel(replies=["Les travaux ont coûté 618 000 euros."], yes=True)
+    events = ask(index, model, QUESTION)
+    assert isinstance(events[0], Found)
+    assert events[0].hits[0].article.id == "pont.md"
+    (checked,) = [event for event in events if isinstance(event, Checked)]
+    (citation,) = checked.citations
+    assert citation.quote == "Les travaux ont coûté 618 000 euros."
+    assert citation.article.text[citation.start : citation.end] == citation.quote
+    assert last(events).answered
+    assert last(events).text == "Les travaux ont coûté 618 000 euros."
+
+
+@pytest.mark.parametrize(
+    "invented",
+    [
+        "Les travaux ont coûté 640 000 euros.",
+        "Les travaux ont coûté 618 000 euros, selon Bruno Delmas.",
+        "La tour Eiffel est fermée pour cause de grève.",
+    ],
+)
+def test_what_the_article_does_not_say_is_withheld_and_the_question_declined(index: Index, invented: str) -> None:
+    events = ask(index, FakeLanguageModel(replies=[invented, invented], yes=True), QUESTION)
+    answer = last(events)
+    assert not any(isinstance(event, Checked) for event in events)
+    assert not answer.answered
+    assert answer.withheld >= 1
+    assert answer.text == "Les articles ne répondent pas à cette question."
+    assert answer.hits  # the nearest articles are shown
+
+
+def test_a_passage_that_does_not_answer_is_not_written_about(index: Index) -> None:
+    model = FakeLanguageModel(replies=[], yes=False)
+    answer = last(ask(index, model, QUESTION))
+    assert not answer.answered
+    assert answer.withheld == 0
+    assert model.generated == []
+
+
+def test_the_good_sentence_of_a_mixed_reply_is_kept(index: Index) -> None:
+    model = FakeLanguageModel(replies=["Les travaux ont coûté 618 000 euros. Ils ont duré 99 jours."], yes=True)
+    answer = last(ask(index, model, QUESTION))
+    assert [sentence.text for sentence in answer.sentences] == ["Les travaux ont coûté 618 000 euros."]
+    assert answer.withheld == 1
+
+
+def test_the_same_characters_keep_their_number(index: Index) -> None:
+    reply = "Les travaux ont coûté 618 000 euros. Les travaux du pont ont coûté 618 000 euros."
+    answer = last(ask(index, FakeLanguageModel(replies=[reply], yes=True), QUESTION))
+    assert [sentence.citations for sentence in answer.sentences] == [(1,), (1,)]
+    assert len(answer.citations) == 1
+
+
+def test_draft_words_come_before_the_check_and_are_marked_as_such(index: Index) -> None:
+    events = ask(index, FakeLanguageModel(replies=["Les travaux ont coûté 618 000 euros."], yes=True), QUESTION)
+    drafts = [event.text for event in events if isinstance(event, Draft)]
+    assert "".join(drafts) == "Les travaux ont coûté 618 000 euros."
+
+
+def test_a_follow_up_is_searched_as_it_was_completed(index: Index) -> None:
+    completed = "Combien ont coûté les travaux du pont des Tanneurs ?"
+    model = FakeLanguageModel(replies=[completed, "Les travaux ont coûté 618 000 euros."], yes=True)
+    history = [Turn("Quand le pont des Tanneurs a-t-il rouvert ?", "Les travaux ont coûté 999 euros.")]
+    answer = last(ask(index, model, "Combien ont coûté les travaux ?", history))
+    assert answer.standalone_question == completed
+    # An earlier answer is no evidence: nothing of it reaches the prompt that the answer is written from.
+    assert "999" not in "".join(message.text for message in model.generated[-1])
+
+
+def test_cancelling_ends_without_a_further_word(index: Index) -> None:
+    model = FakeLanguageModel(replies=["Les travaux ont coûté 618 000 euros."], yes=True)
+    events = list(Answerer(index, FakeEmbedder(), model).ask(QUESTION, (), 2, lambda: True))
+    assert not last(list(events)).answered
+    assert model.generated == []
+
+
+def test_it_declines_in_the_language_of_the_question(index: Index) -> None:
+    answer = last(ask(index, FakeLanguageModel(replies=[], yes=False), "How much did the works on the bridge cost?"))
+    assert answer.language == "en"
+    assert answer.text == "The articles do not answer this question."

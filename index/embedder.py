@@ -103,7 +103,8 @@ class SentenceTransformerEmbedder:
         """(dim,) float32, for searching. Raises BadQuery when there is nothing to embed."""
         if not query.strip():
             raise BadQuery("The question is empty. Type a few words.")
-        return self._encode([self._query_prompt + query])[0]
+        vector: Vectors = self._encode([self._query_prompt + query])[0]
+        return vector
 
     def embed_texts(self, texts: Sequence[SourceText]) -> Vectors:
         """(n, dim) float32, in the order given."""

@@ -19,6 +19,7 @@ from index.generation import CURRENT_FILE, Generation, current_folder, index_fol
 from index.languages import detect_language, stem_words
 from index.manifest import Manifest
 from index.passages import Passage, Span
+from index.sentences import is_heading
 
 # Weight of BM25 (divided by the highest of the search) against the cosine: R@1 .839 on 1,000 PIAF questions against
 # .829 without; z-scores and reciprocal rank fusion gave less or the same.
@@ -160,7 +161,7 @@ def _best_hits(generation: Generation, query: str, vector: Vectors, k: int) -> l
             Hit(
                 article=article,
                 passage=passage,
-                sentence=passage.sentences[best],
+                sentence=_stating(article, passage, best),
                 score=float(scores[number]),
                 vector=float(nearest[number]),
                 keyword=float(keyword[number]),
@@ -168,6 +169,14 @@ def _best_hits(generation: Generation, query: str, vector: Vectors, k: int) -> l
             )
         )
     return hits
+
+
+def _stating(article: Article, passage: Passage, best: int) -> Span:
+    """The sentence to show: a heading may match best, but it is the sentence below it that says something."""
+    after = passage.sentences[best + 1 :]
+    if after and is_heading(article.text, passage.sentences[best]):
+        return after[0]
+    return passage.sentences[best]
 
 
 def _highest(scores: npt.NDArray[np.float64], k: int) -> list[int]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from index.languages import stem_words
 from qa.language_model import Cancelled, LanguageModel, never
+from qa.names import missing_names
+from qa.numbers import numbers_claimed, numbers_in
 from qa.prompt import stand_alone_messages
 
 # A follow-up leans on what was said last; older turns cost prefill (about 12 ms a token) and mislead a small model.
@@ -28,8 +30,8 @@ def stand_alone_question(
 ) -> str:
     """The question with what it leans on filled in from the earlier turns; the question itself when there are none.
 
-    A rewrite that brings in words which nobody said, or drops what was asked, is not used: then the previous question
-    is put before this one, which finds the same articles if less exactly.
+    A rewrite that brings in a name, a number or many words which nobody said, or drops what was asked, is not used:
+    then the previous question is put before this one, which finds the same articles if less exactly.
     """
     if not history:
         return question
@@ -43,8 +45,13 @@ def stand_alone_question(
 def _is_faithful(rewrite: str, question: str, history: Sequence[Turn], language: str) -> bool:
     words = set(stem_words(rewrite, language))
     asked = set(stem_words(question, language))
-    said = asked.union(*(stem_words(f"{turn.question} {turn.answer}", language) for turn in history))
+    said_text = "\n".join([*(f"{turn.question}\n{turn.answer}" for turn in history), question])
+    said = set(stem_words(said_text, language))
     if not words or len(rewrite) > 3 * len(question) + 200:
+        return False
+    if missing_names(rewrite, language, said_text, language):
+        return False
+    if not numbers_claimed(rewrite, language) <= numbers_in(said_text, language):
         return False
     invented = len(words - said) / len(words)
     kept = len(words & asked) / max(1, len(asked))

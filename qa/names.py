@@ -55,7 +55,8 @@ _OPENERS = {
     "grace hier ici ils j jamais je jusqu l lors lorsque lui mais malgre meme moins n neanmoins ni non notre nous "
     "on or oui parce parfois parmi pendant personne peut plusieurs pourtant presque puis puisque quand quant quatre "
     "quelque quelques s sans selon ses seul seule seules seuls si sinon sous souvent tandis tel telle tous tout "
-    "toute toutefois toutes trois tres trop un une vers voici voila votre vous",
+    "toute toutefois toutes trois tres trop un une vers voici voila votre vous afin bon c cet chez contrairement face "
+    "leurs leur notons nouveaux quoiqu rappelons reponse resultat suite tard etant nombreux nombreuses dix six huit",
     "en": "about according additionally all also although among another any are as because before being between both "
     "but can could despite during each either every few finally first five following four four further here however "
     "i if indeed instead it its later like many may meanwhile more moreover most much my neither never nevertheless "

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from fake_language_model import FakeLanguageModel
 
 from qa.conversation import ANSWER_CHARACTERS, TURNS_READ, Turn, stand_alone_question
 from qa.errors import Busy
-from tests.fake_language_model import FakeLanguageModel
 
 HISTORY = [Turn("Qui est le maire de Vannes ?", "Le maire de Vannes est Paul Arnaud, élu en mars 2020.")]
 FOLLOW_UP = "Et quand a-t-il été élu ?"

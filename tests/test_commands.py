@@ -1,0 +1,105 @@
+"""The `sourcier` command as a user meets it: one line for each mistake, results on stdout, nothing heavy for --help."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import index.commands
+from index.build import build as build_index
+from tests.fakes import FakeEmbedder
+from web.commands import sourcier
+
+
+def run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from web.commands import main; main()", *arguments],
+        cwd=cwd,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    (folder / "pont.md").write_text("# Le pont\n\nLe pont des Tanneurs a rouvert vendredi.", encoding="utf-8")
+    build_index([folder], tmp_path / "home", FakeEmbedder(), "fake")
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize("command", [(), ("build",), ("ask",), ("serve",), ("eval",), ("search",)])
+def test_help_loads_no_model_library(command: tuple[str, ...], tmp_path: Path) -> None:
+    code = (
+        "import sys; from web.commands import sourcier\n"
+        f"try: sourcier([*{command!r}, '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'llama_cpp', 'sentence_transformers', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "Usage:" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", [("search", "pont"), ("ask", "Quand ?"), ("info",), ("rollback",)])
+def test_without_an_index_it_says_how_to_make_one(command: tuple[str, ...], tmp_path: Path) -> None:
+    done = run(*command, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "sourcier build" in done.stderr
+
+
+def test_serve_without_index_and_corpus_says_what_to_do(tmp_path: Path) -> None:
+    tiny = tmp_path / "model.gguf"
+    tiny.write_bytes(b"GGUF" + bytes(60))
+    done = run("serve", "--language-model", str(tiny), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "sourcier build" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_setting_is_named(home: Path, tmp_path: Path) -> None:
+    done = run("ask", "Quand ?", "--home", str(home), cwd=tmp_path, SOURCIER_PORT="eighty")
+    assert done.returncode == 1
+    assert done.stderr.startswith("sourcier: SOURCIER_PORT='eighty'")
+
+
+def test_info_prints_facts_and_json(home: Path) -> None:
+    result = CliRunner().invoke(sourcier, ["info", "--home", str(home)])
+    assert "1 (fr)" in result.stdout
+    manifest = json.loads(CliRunner().invoke(sourcier, ["info", "--home", str(home), "--json"]).stdout)
+    assert manifest["articles"] == 1
+
+
+def test_build_and_search_with_an_embedder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index.commands, "load_embedder", lambda _: (FakeEmbedder(), "fake"))
+    (tmp_path / "articles" / "broken.jsonl").write_text("{not json", encoding="utf-8")
+    (tmp_path / "articles" / "cidre.md").write_text("# Le cidre\n\nLa récolte est bonne.", encoding="utf-8")
+    runner = CliRunner()
+    built = runner.invoke(sourcier, ["build", str(tmp_path / "articles"), "--home", str(home), "--json"])
+    report = json.loads(built.stdout)
+    assert (report["articles"], report["embedded"]) == (2, 2)
+    assert [error["path"].rsplit("/", 1)[-1] for error in report["left_out"]] == ["broken.jsonl:1"]
+    assert "broken.jsonl" in built.stderr
+    found = json.loads(runner.invoke(sourcier, ["search", "récolte", "--home", str(home), "--json"]).stdout)
+    assert found["hits"][0]["article_id"] == "cidre.md"
+
+
+def test_rollback_goes_back(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index.commands, "load_embedder", lambda _: (FakeEmbedder(), "fake"))
+    (tmp_path / "articles" / "cidre.md").write_text("# Le cidre\n\nLa récolte est bonne.", encoding="utf-8")
+    runner = CliRunner()
+    runner.invoke(sourcier, ["build", str(tmp_path / "articles"), "--home", str(home)])
+    assert "Generation 000001" in runner.invoke(sourcier, ["rollback", "--home", str(home)]).stdout
+    assert json.loads(runner.invoke(sourcier, ["info", "--home", str(home), "--json"]).stdout)["articles"] == 1

@@ -11,7 +11,7 @@ from index.embedder import Embedder
 from index.languages import detect_language
 from index.search import Hit
 from index.sentences import split_sentences
-from qa.answerability import THRESHOLD, answerability
+from qa.answerability import DECLINE_BELOW, SURE_FROM, answerability, reply_fits
 from qa.conversation import Turn, stand_alone_question
 from qa.declining import decline_text
 from qa.grounding import Citation, Grounds, Support, check_sentence
@@ -144,11 +144,13 @@ class Answerer:
         found = Found(hits, standalone, language, writing.elapsed_ms())
         yield found
         for hit in self._worth_reading(hits):
-            if cancelled() or answerability(hit, standalone, self._model, cancelled) < THRESHOLD:
-                continue
-            yield from self._read(found, hit, writing, cancelled)
-            if writing.sentences:
+            if cancelled() or writing.sentences:
                 break
+            chance = answerability(hit, standalone, self._model, cancelled)
+            if chance >= SURE_FROM:
+                yield from self._read(found, hit, writing, cancelled)
+            elif chance >= DECLINE_BELOW:
+                yield from self._read_in_doubt(found, hit, writing, cancelled)
         yield self._finish(found, writing)
 
     def _worth_reading(self, hits: Sequence[Hit]) -> Sequence[Hit]:
@@ -156,21 +158,43 @@ class Answerer:
 
     def _read(self, found: Found, hit: Hit, writing: _Writing, cancelled: Cancelled) -> Iterator[Draft | Checked]:
         """Let the model write from one passage; each sentence is checked when it is finished, and only then yielded."""
-        text, shown, language = "", 0, found.language
-        messages = answer_messages(hit, found.standalone_question, language)
-        for piece in self._model.generate(messages, REPLY_TOKENS, ("\n\n",), cancelled):
-            if writing.first_token_ms is None:
-                writing.first_token_ms = writing.elapsed_ms()
+        text, shown = "", 0
+        for piece in self._pieces(found, hit, writing, cancelled):
             yield Draft(piece)
             text += piece
             # The last sentence may still go on; one before it is finished.
-            spans = split_sentences(text[shown:], language)
+            spans = split_sentences(text[shown:], found.language)
             if len(spans) > 1:
                 yield from self._check(text[shown + spans[0].start : shown + spans[0].end], found, hit, writing)
                 shown += spans[0].end
         if not cancelled():
-            for span in split_sentences(text[shown:], language):
-                yield from self._check(text[shown + span.start : shown + span.end], found, hit, writing)
+            yield from self._check_all(text[shown:], found, hit, writing)
+
+    def _read_in_doubt(
+        self, found: Found, hit: Hit, writing: _Writing, cancelled: Cancelled
+    ) -> Iterator[Draft | Checked]:
+        """The same, but nothing is shown before the whole reply was found to answer what was asked."""
+        text = ""
+        for piece in self._pieces(found, hit, writing, cancelled):
+            yield Draft(piece)
+            text += piece
+        if cancelled():
+            return
+        if reply_fits(hit, found.standalone_question, text, self._model, cancelled):
+            yield from self._check_all(text, found, hit, writing)
+        else:
+            writing.withheld += len(split_sentences(text, found.language))
+
+    def _pieces(self, found: Found, hit: Hit, writing: _Writing, cancelled: Cancelled) -> Iterator[str]:
+        messages = answer_messages(hit, found.standalone_question, found.language)
+        for piece in self._model.generate(messages, REPLY_TOKENS, ("\n\n",), cancelled):
+            if writing.first_token_ms is None:
+                writing.first_token_ms = writing.elapsed_ms()
+            yield piece
+
+    def _check_all(self, text: str, found: Found, hit: Hit, writing: _Writing) -> Iterator[Checked]:
+        for span in split_sentences(text, found.language):
+            yield from self._check(text[span.start : span.end], found, hit, writing)
 
     def _check(self, sentence: str, found: Found, hit: Hit, writing: _Writing) -> Iterator[Checked]:
         grounds = check_sentence(

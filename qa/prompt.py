@@ -38,7 +38,7 @@ _ANSWER_OTHER = (
     "of the passage (names, dates, figures). Add nothing."
 )
 _JUDGE = "Does the passage contain the answer to this question? Reply yes or no."
-_ENTAILS = "According to the passage, is this statement true? Reply yes or no."
+_REPLY_FITS = "Does the reply answer exactly what was asked? Reply yes or no."
 _STAND_ALONE = (
     "You rewrite the last question of a conversation so that it can be understood alone: replace pronouns and "
     "references by the names they stand for, taken from the conversation, and complete what was left out. Keep the "
@@ -60,8 +60,8 @@ def judge_messages(hit: Hit, question: str) -> list[Message]:
     return _about(hit, f"{QUESTION_LABEL}{question}\n\n{_JUDGE}")
 
 
-def entails_messages(hit: Hit, sentence: str) -> list[Message]:
-    return _about(hit, f"Statement: {sentence}\n\n{_ENTAILS}")
+def reply_messages(hit: Hit, question: str, reply: str) -> list[Message]:
+    return _about(hit, f"{QUESTION_LABEL}{question}\nReply: {reply}\n\n{_REPLY_FITS}")
 
 
 def _about(hit: Hit, task: str) -> list[Message]:

@@ -42,11 +42,13 @@ def last(events: list[object]) -> Answer:
     return answer
 
 
+# Log-probabilities of "yes" and "no".
+YES, DOUBT, NO = (0.0, -5.0), (-0.5, -1.0), (-5.0, 0.0)
 QUESTION = "Combien ont coûté les travaux du pont des Tanneurs ?"
 
 
 def test_a_supported_sentence_is_shown_with_the_characters_it_was_read_in(index: Index) -> None:
-    model = FakeLanguageModel(replies=["Les travaux ont coûté 618 000 euros."], yes=True)
+    model = FakeLanguageModel(["Les travaux ont coûté 618 000 euros."], [YES])
     events = ask(index, model, QUESTION)
     assert isinstance(events[0], Found)
     assert events[0].hits[0].article.id == "pont.md"
@@ -67,7 +69,7 @@ def test_a_supported_sentence_is_shown_with_the_characters_it_was_read_in(index:
     ],
 )
 def test_what_the_article_does_not_say_is_withheld_and_the_question_declined(index: Index, invented: str) -> None:
-    events = ask(index, FakeLanguageModel(replies=[invented, invented], yes=True), QUESTION)
+    events = ask(index, FakeLanguageModel([invented, invented], [YES, NO]), QUESTION)
     answer = last(events)
     assert not any(isinstance(event, Checked) for event in events)
     assert not answer.answered
@@ -77,15 +79,28 @@ def test_what_the_article_does_not_say_is_withheld_and_the_question_declined(ind
 
 
 def test_a_passage_that_does_not_answer_is_not_written_about(index: Index) -> None:
-    model = FakeLanguageModel(replies=[], yes=False)
+    model = FakeLanguageModel([], [NO, NO])
     answer = last(ask(index, model, QUESTION))
     assert not answer.answered
     assert answer.withheld == 0
-    assert model.generated == []
+    assert all("yes or no" in messages[-1].text for messages in model.asked)
+
+
+def test_a_reply_beside_the_point_is_withheld_where_the_passage_was_in_doubt(index: Index) -> None:
+    # The passage says so, and no check of numbers or names can object; but it is not what was asked.
+    model = FakeLanguageModel(["Le pont des Tanneurs a rouvert vendredi 7 novembre."], [DOUBT, NO, NO])
+    answer = last(ask(index, model, QUESTION))
+    assert not answer.answered
+    assert answer.withheld == 1
+
+
+def test_a_reply_to_the_point_is_shown_where_the_passage_was_in_doubt(index: Index) -> None:
+    answer = last(ask(index, FakeLanguageModel(["Les travaux ont coûté 618 000 euros."], [DOUBT, YES]), QUESTION))
+    assert answer.text == "Les travaux ont coûté 618 000 euros."
 
 
 def test_the_good_sentence_of_a_mixed_reply_is_kept(index: Index) -> None:
-    model = FakeLanguageModel(replies=["Les travaux ont coûté 618 000 euros. Ils ont duré 99 jours."], yes=True)
+    model = FakeLanguageModel(["Les travaux ont coûté 618 000 euros. Ils ont duré 99 jours."], [YES])
     answer = last(ask(index, model, QUESTION))
     assert [sentence.text for sentence in answer.sentences] == ["Les travaux ont coûté 618 000 euros."]
     assert answer.withheld == 1
@@ -93,35 +108,34 @@ def test_the_good_sentence_of_a_mixed_reply_is_kept(index: Index) -> None:
 
 def test_the_same_characters_keep_their_number(index: Index) -> None:
     reply = "Les travaux ont coûté 618 000 euros. Les travaux du pont ont coûté 618 000 euros."
-    answer = last(ask(index, FakeLanguageModel(replies=[reply], yes=True), QUESTION))
+    answer = last(ask(index, FakeLanguageModel([reply], [YES]), QUESTION))
     assert [sentence.citations for sentence in answer.sentences] == [(1,), (1,)]
     assert len(answer.citations) == 1
 
 
 def test_draft_words_come_before_the_check_and_are_marked_as_such(index: Index) -> None:
-    events = ask(index, FakeLanguageModel(replies=["Les travaux ont coûté 618 000 euros."], yes=True), QUESTION)
+    events = ask(index, FakeLanguageModel(["Les travaux ont coûté 618 000 euros."], [YES]), QUESTION)
     drafts = [event.text for event in events if isinstance(event, Draft)]
     assert "".join(drafts) == "Les travaux ont coûté 618 000 euros."
 
 
 def test_a_follow_up_is_searched_as_it_was_completed(index: Index) -> None:
     completed = "Combien ont coûté les travaux du pont des Tanneurs ?"
-    model = FakeLanguageModel(replies=[completed, "Les travaux ont coûté 618 000 euros."], yes=True)
+    model = FakeLanguageModel([completed, "Les travaux ont coûté 618 000 euros."], [YES])
     history = [Turn("Quand le pont des Tanneurs a-t-il rouvert ?", "Les travaux ont coûté 999 euros.")]
     answer = last(ask(index, model, "Combien ont coûté les travaux ?", history))
     assert answer.standalone_question == completed
     # An earlier answer is no evidence: nothing of it reaches the prompt that the answer is written from.
-    assert "999" not in "".join(message.text for message in model.generated[-1])
+    assert "999" not in "".join(message.text for message in model.asked[-1])
 
 
 def test_cancelling_ends_without_a_further_word(index: Index) -> None:
-    model = FakeLanguageModel(replies=["Les travaux ont coûté 618 000 euros."], yes=True)
-    events = list(Answerer(index, FakeEmbedder(), model).ask(QUESTION, (), 2, lambda: True))
-    assert not last(list(events)).answered
-    assert model.generated == []
+    model = FakeLanguageModel()
+    assert not last(list(Answerer(index, FakeEmbedder(), model).ask(QUESTION, (), 2, lambda: True))).answered
+    assert model.asked == []
 
 
 def test_it_declines_in_the_language_of_the_question(index: Index) -> None:
-    answer = last(ask(index, FakeLanguageModel(replies=[], yes=False), "How much did the works on the bridge cost?"))
+    answer = last(ask(index, FakeLanguageModel([], [NO, NO]), "How much did the works on the bridge cost?"))
     assert answer.language == "en"
     assert answer.text == "The articles do not answer this question."

@@ -23,10 +23,10 @@ from tiny_models import FOLDER, GGUF, folder_model, gguf_model, wheels_from, wit
 
 from index import model_cache, model_fetch, model_files, registry
 from index.checksums import file_digests, stamp_path
-from index.progress import NoProgress, TerminalProgress
 from index.errors import ModelFileError, SourceUnavailable, WrongChecksum
 from index.model_catalogue import CATALOGUE, ModelFile
 from index.model_files import digest_of, locate, obtain, states
+from index.progress import NoProgress, TerminalProgress
 
 ROOT = Path(__file__).parent.parent
 

@@ -120,6 +120,18 @@ def test_a_wrong_file_is_one_line_and_silence(tmp_path: Path) -> None:
     assert (done.stderr, done.stdout.splitlines(), done.returncode) == ("", ["0 True"] * 4, 0)
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_sleep_while_they_wait_unless_told_otherwise(given: str | None, expected: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    # What libgomp has understood, it says itself while it is loaded.
+    environment |= {"OMP_DISPLAY_ENV": "TRUE"} | ({"OMP_WAIT_POLICY": given} if given else {})
+    done = subprocess.run(
+        [sys.executable, "-c", "import qa.llama_model"], capture_output=True, text=True, env=environment, check=True
+    )
+    if "OPENMP DISPLAY ENVIRONMENT" in done.stderr:
+        assert f"OMP_WAIT_POLICY = '{expected}'" in done.stderr
+
+
 # -- the real model ----------------------------------------------------------------------------------------------------
 
 models = pytest.mark.models

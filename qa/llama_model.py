@@ -15,11 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-# llama.cpp's threads wait for each other in a loop, and on cores that another process wants too they wait for a thread
-# that cannot run: 31 tokens of the 0.5B took 83 s beside a busy process on two cores, and 2.5 s when the threads sleep.
-# libgomp looks at this when it is loaded, so it stands before llama_cpp; torch and faiss bring their own copies.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import llama_cpp
 import numpy as np
 import numpy.typing as npt

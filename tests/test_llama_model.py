@@ -126,10 +126,15 @@ def test_threads_sleep_while_they_wait_unless_told_otherwise(given: str | None, 
     # What libgomp has understood, it says itself while it is loaded.
     environment |= {"OMP_DISPLAY_ENV": "TRUE"} | ({"OMP_WAIT_POLICY": given} if given else {})
     done = subprocess.run(
-        [sys.executable, "-c", "import qa.llama_model"], capture_output=True, text=True, env=environment, check=True
+        [sys.executable, "-c", "import qa, torch, qa.llama_model"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
     )
-    if "OPENMP DISPLAY ENVIRONMENT" in done.stderr:
-        assert f"OMP_WAIT_POLICY = '{expected}'" in done.stderr
+    policies = [line.split("'")[1] for line in done.stderr.splitlines() if "OMP_WAIT_POLICY = '" in line]
+    assert set(policies) <= {expected}
+    assert policies or sys.platform != "linux"
 
 
 # -- the real model ----------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import llama_cpp
 import numpy as np
 import pytest
 
@@ -21,6 +21,9 @@ from index.model_files import SMALL_LANGUAGE_MODEL, TerminalProgress, locate, ob
 from qa.errors import Busy, PromptTooLong
 from qa.language_model import Message
 from qa.llama_model import SLICE_TOKENS, LlamaModel, _common_prefix, _without_stop
+
+if TYPE_CHECKING:
+    import llama_cpp
 
 SYSTEM = Message("system", ("You answer in one short sentence.",))
 PASSAGE = "Passage: The old bridge of Vannes closed on 3 May 2021 for repairs worth 47 300 euros.\n\n"
@@ -45,6 +48,8 @@ def model(path: Path) -> Iterator[LlamaModel]:
 
 @pytest.fixture(scope="module")
 def reference(path: Path) -> Iterator[llama_cpp.Llama]:
+    import llama_cpp  # after qa, which says how its threads wait
+
     llama = llama_cpp.Llama(
         str(path), n_ctx=1024, n_batch=SLICE_TOKENS, n_threads=THREADS, n_threads_batch=THREADS, verbose=False
     )

@@ -89,7 +89,8 @@ def check_sentence(
     support = _verdict(score, _shared_words(sentence, language, question, passage.text, article.language))
     if support == "unsupported":
         return Grounds(support, score, (), ())
-    chosen = sorted(_sentences_needed(sentence, language, article, texts, cosines))
+    claims = _claims(sentence, language, question)
+    chosen = sorted(_sentences_needed(claims, language, article, texts, cosines))
     return Grounds(support, score, tuple(spans[number] for number in chosen), ())
 
 
@@ -147,20 +148,27 @@ def _shared_words(sentence: str, language: str, question: str, source: str, sour
     return sum(word in known for word in words) / len(words)
 
 
+def _claims(sentence: str, language: str, question: str) -> frozenset[str]:
+    """The numbers and names that the sentence brings. Those that the question had already need no source of their own:
+    "the works on the Tanners' bridge cost 618,000 euros" rests on the sentence with the figure."""
+    numbers = numbers_claimed(sentence, language) - numbers_in(question, language)
+    names = [name for name in names_in(sentence) if missing_names(f"x {name}", language, question, language)]
+    return numbers | frozenset(names)
+
+
 def _sentences_needed(
-    sentence: str, language: str, article: Article, texts: Sequence[str], cosines: Vectors
+    claims: frozenset[str], language: str, article: Article, texts: Sequence[str], cosines: Vectors
 ) -> list[int]:
-    """The sentences that hold its numbers and names, as few as possible, the closer in meaning before the others; the
-    closest one where it has neither."""
+    """The sentences that hold the claims, as few as possible, the closer in meaning before the others; the closest one
+    where nothing is claimed by number or name."""
     chosen: list[int] = []
-    wanted = numbers_claimed(sentence, language) | frozenset(names_in(sentence))
-    while wanted and len(chosen) < MOST_SPANS:
-        found = [_found(wanted, text, language, article.language) for text in texts]
+    while claims and len(chosen) < MOST_SPANS:
+        found = [_found(claims, text, language, article.language) for text in texts]
         best = max(range(len(texts)), key=lambda number: (len(found[number]), float(cosines[number])))
         if not found[best]:
             break
         chosen.append(best)
-        wanted -= found[best]
+        claims -= found[best]
     return chosen or [int(np.argmax(cosines))]
 
 

@@ -139,3 +139,10 @@ def test_it_declines_in_the_language_of_the_question(index: Index) -> None:
     answer = last(ask(index, FakeLanguageModel([], [NO, NO]), "How much did the works on the bridge cost?"))
     assert answer.language == "en"
     assert answer.text == "The articles do not answer this question."
+
+
+def test_what_the_question_named_already_brings_no_citation_of_its_own(index: Index) -> None:
+    # "Tanneurs" stands in the first sentence of the article, but the figure is what the reader checks.
+    model = FakeLanguageModel(["Les travaux du pont des Tanneurs ont coûté 618 000 euros."], [YES])
+    answer = last(ask(index, model, QUESTION))
+    assert [citation.quote for citation in answer.citations] == ["Les travaux ont coûté 618 000 euros."]

@@ -125,11 +125,13 @@ def test_a_wrong_file_is_one_line_and_silence(tmp_path: Path) -> None:
     assert (done.stderr, done.stdout.splitlines(), done.returncode) == ("", ["0 True"] * 4, 0)
 
 
-@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_threads_sleep_while_they_wait_unless_told_otherwise(given: str | None, expected: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+@pytest.mark.parametrize(("given", "expected"), [({}, "1000"), ({"GOMP_SPINCOUNT": "77"}, "77")])
+def test_threads_soon_sleep_while_they_wait_unless_told_otherwise(given: dict[str, str], expected: str) -> None:
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    }
     # What libgomp has understood, it says itself while it is loaded.
-    environment |= {"OMP_DISPLAY_ENV": "TRUE"} | ({"OMP_WAIT_POLICY": given} if given else {})
+    environment |= {"OMP_DISPLAY_ENV": "VERBOSE", **given}
     done = subprocess.run(
         [sys.executable, "-c", "import qa, torch, qa.llama_model"],
         capture_output=True,
@@ -137,9 +139,9 @@ def test_threads_sleep_while_they_wait_unless_told_otherwise(given: str | None, 
         env=environment,
         check=True,
     )
-    policies = [line.split("'")[1] for line in done.stderr.splitlines() if "OMP_WAIT_POLICY = '" in line]
-    assert set(policies) <= {expected}
-    assert policies or sys.platform != "linux"
+    counts = [line.split("'")[1] for line in done.stderr.splitlines() if "GOMP_SPINCOUNT = '" in line]
+    assert set(counts) <= {expected}
+    assert counts or sys.platform != "linux"
 
 
 # -- the real model ----------------------------------------------------------------------------------------------------

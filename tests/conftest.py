@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from browsing import chromium
 
 from index.checksums import digest_of
 from index.embedder import SentenceTransformerEmbedder
 from index.model_files import DEFAULT_EMBEDDER, DEFAULT_LANGUAGE_MODEL, TerminalProgress, obtain
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from qa.llama_model import LlamaModel
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
@@ -47,3 +50,9 @@ def language_model() -> Iterator[LlamaModel]:
         model = LlamaModel(obtain(DEFAULT_LANGUAGE_MODEL, progress=progress))
     yield model
     model.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from fake_language_model import FakeLanguageModel
+from fakes import FakeEmbedder
 
 from index.build import build
 from index.search import Index
 from qa.answers import Answer, Answerer, Checked, Draft, Found
 from qa.conversation import Turn
-from tests.fake_language_model import FakeLanguageModel
-from tests.fakes import FakeEmbedder
 
 BRIDGE = (
     "Le pont des Tanneurs a rouvert vendredi 7 novembre. Les travaux ont coûté 618 000 euros. "

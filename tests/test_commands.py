@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from fakes import FakeEmbedder
 
 import index.commands
 from index.build import build as build_index
-from tests.fakes import FakeEmbedder
 from web.commands import sourcier
 
 

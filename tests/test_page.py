@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from browsing import DESK, IN_VIEW, PHONE, ask, no_sideways_scroll, opened
 from web_fixtures import (
     BRIDGE,
     REOPENING,
@@ -40,77 +39,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PHONE, DESK = (390, 844), (1280, 900)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        sync_playwright = None  # type: ignore[assignment]
-    missing = "playwright is not installed" if sync_playwright is None else f"{CHROMIUM} is missing"
-    if sync_playwright is None or not CHROMIUM.exists():
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def opened(
-    browser: Browser, url: str, size: tuple[int, int] = DESK, locale: str = "fr-FR", **more: Any
-) -> Iterator[Page]:
-    """Open the page in a fresh context; a console error or an uncaught exception fails the test."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, locale=locale, **more)
-    context.set_default_timeout(10_000)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    # A refusal by the server is logged by the browser too, and is what some tests are about.
-    page.on(
-        "console",
-        lambda message: (
-            problems.append(message.text) if message.type == "error" and "status of" not in message.text else None
-        ),
-    )
-    try:
-        page.goto(url)
-        yield page
-        assert problems == []
-    finally:
-        context.close()
-
 
 @contextmanager
 def asking(browser: Browser, *scripts: list[Step], **how: Any) -> Iterator[tuple[Page, FakeAnswerer]]:
     app, answerer = make_app(*scripts)
     with running(app) as url, opened(browser, url, **how) as page:
         yield page, answerer
-
-
-def ask(page: Page, question: str) -> None:
-    page.fill("#question", question)
-    page.press("#question", "Enter")
-
-
-def no_sideways_scroll(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
-
-
-IN_VIEW = """element => {
-  const box = element.getBoundingClientRect();
-  const top = document.elementFromPoint(box.left + 4, box.top + 6);
-  return box.top >= 0 && box.bottom <= innerHeight && element.contains(top);
-}"""
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK, (320, 640)], ids=lambda size: str(size[0]))

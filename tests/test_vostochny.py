@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from conftest import beside_the_checkout
 
 from index.build import build
 from index.embedder import SentenceTransformerEmbedder
@@ -13,7 +14,6 @@ from index.search import Index
 from qa.answers import Answer, Answerer
 from qa.evaluation import holds
 from qa.llama_model import LlamaModel
-from tests.conftest import beside_the_checkout
 
 pytestmark = pytest.mark.models
 

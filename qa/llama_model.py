@@ -1,8 +1,7 @@
 """The local model over llama.cpp's own functions: one context, one owner at a time, what was read before is reused.
 
-Read `_read` first: it keeps the tokens that the context already holds in common with the new prompt and decodes only
-the rest, in slices, looking at the cancel flag between them. How many tokens are decoded together changes the rounding:
-the same prompt read afresh and read behind a kept prefix give log-probabilities that differ by up to about 0.1.
+Read `_read` first: it keeps the slices that the context already holds in common with the new prompt and decodes only
+the rest, looking at the cancel flag between them.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import llama_cpp
@@ -70,7 +70,7 @@ class LlamaModel:
             raise ModelFileError(
                 f"Not enough memory for {self._context_tokens} tokens of context with {path}. Ask for fewer."
             )
-        self._held: list[int] = []
+        self._held: list[list[int]] = []  # the slices of the last prompt; what was written after them does not count
         self._owner = threading.Lock()
         self._owner_thread: int | None = None
         self._closed = False
@@ -87,19 +87,19 @@ class LlamaModel:
         self, messages: Sequence[Message], max_tokens: int, stop: Sequence[str] = (), cancelled: Cancelled = never
     ) -> Iterator[str]:
         """See LanguageModel.generate. The model is taken at the first `next()` and given back at the end."""
-        tokens = self._prompt_tokens(messages, max_tokens)
+        slices = self._prompt_slices(messages, max_tokens)
         with self._turn(cancelled) as mine:
-            logits = self._read(tokens, cancelled) if mine else None
+            logits = self._read(slices, cancelled) if mine else None
             if logits is None:
                 return
             yield from _without_stop(self._write(logits, max_tokens, cancelled), stop)
 
     def score(self, messages: Sequence[Message], choices: Sequence[str], cancelled: Cancelled = never) -> list[float]:
         """See LanguageModel.score. All are -inf when cancelled."""
-        tokens = self._prompt_tokens(messages, 1)
+        slices = self._prompt_slices(messages, 1)
         firsts = [self._tokenize(choice, control=False)[0] for choice in choices]
         with self._turn(cancelled) as mine:
-            logits = self._read(tokens, cancelled) if mine else None
+            logits = self._read(slices, cancelled) if mine else None
             if logits is None:
                 return [-np.inf] * len(choices)
             wide = logits.astype(np.float64)
@@ -139,20 +139,21 @@ class LlamaModel:
 
     # -- reading and writing -------------------------------------------------------------------------------------------
 
-    def _read(self, tokens: list[int], cancelled: Cancelled) -> npt.NDArray[np.float32] | None:
+    def _read(self, slices: list[list[int]], cancelled: Cancelled) -> npt.NDArray[np.float32] | None:
         """Logits (vocabulary,) after the last token; None when cancelled before it was read."""
         memory = llama_cpp.llama_get_memory(self._context)
-        # The last token is always decoded again: its logits are what we came for.
-        common = min(_common_prefix(self._held, tokens), len(tokens) - 1)
-        if not llama_cpp.llama_memory_seq_rm(memory, 0, common, -1):
+        # The last slice is always decoded again: its logits are what we came for.
+        common = min(_common_prefix(self._held, slices), len(slices) - 1)
+        if not llama_cpp.llama_memory_seq_rm(memory, 0, sum(map(len, slices[:common])), -1):
             # A recurrent model cannot forget its last words only; it starts over.
             llama_cpp.llama_memory_clear(memory, True)
             common = 0
-        self._held = tokens[:common]
-        for start in range(common, len(tokens), SLICE_TOKENS):
+        self._held = slices[:common]
+        for some in slices[common:]:
             if cancelled():
                 return None
-            self._decode(tokens[start : start + SLICE_TOKENS])
+            self._decode(some)
+            self._held.append(some)
         return self._logits()
 
     def _write(self, logits: npt.NDArray[np.float32], max_tokens: int, cancelled: Cancelled) -> Iterator[str]:
@@ -175,7 +176,6 @@ class LlamaModel:
             self._held = []
             llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), True)
             raise PromptTooLong(f"llama_decode gave {status} at {len(tokens)} tokens; the context window is too small.")
-        self._held += tokens
 
     def _logits(self) -> npt.NDArray[np.float32]:
         pointer = llama_cpp.llama_get_logits_ith(self._context, -1)
@@ -183,19 +183,28 @@ class LlamaModel:
 
     # -- tokens --------------------------------------------------------------------------------------------------------
 
-    def _prompt_tokens(self, messages: Sequence[Message], reply_tokens: int) -> list[int]:
-        tokens: list[int] = []
-        for text, control in self._template.render(messages):
-            tokens += self._tokenize(text, control)
+    def _prompt_slices(self, messages: Sequence[Message], reply_tokens: int) -> list[list[int]]:
+        """The prompt in the slices it is decoded in, each of at most SLICE_TOKENS tokens.
+
+        A slice ends where a piece of the last message begins. So a passage is read in the same slices whatever was read
+        before or is asked after it: batches of other sizes round differently, by up to 0.1 in a log-probability.
+        """
+        parts = [self._tokenize(text, control) for text, control in self._template.render(messages)]
         beginning = llama_cpp.llama_vocab_bos(self._vocabulary)
-        if llama_cpp.llama_vocab_get_add_bos(self._vocabulary) and tokens[:1] != [beginning]:
-            tokens.insert(0, beginning)  # the model wants it and its template leaves it out
-        if len(tokens) + reply_tokens > self._context_tokens:
+        if llama_cpp.llama_vocab_get_add_bos(self._vocabulary) and parts[0][:1] != [beginning]:
+            parts.insert(0, [beginning])  # the model wants it and its template leaves it out
+        # The format's own words stand before the pieces of the last message, and after them.
+        pieces = len(messages[-1].pieces)
+        before, last, after = parts[: -pieces - 1], parts[-pieces - 1 : -1], parts[-1]
+        *whole, final = (list(chain.from_iterable(before)), *last)
+        groups = [*whole, [*final, *after]]
+        total = sum(map(len, groups))
+        if total + reply_tokens > self._context_tokens:
             raise PromptTooLong(
-                f"The prompt has {len(tokens)} tokens and the reply may have {reply_tokens}; "
+                f"The prompt has {total} tokens and the reply may have {reply_tokens}; "
                 f"the context window is {self._context_tokens}."
             )
-        return tokens
+        return [group[start : start + SLICE_TOKENS] for group in groups for start in range(0, len(group), SLICE_TOKENS)]
 
     def _tokenize(self, text: str, control: bool) -> list[int]:
         """`control` is true for the words of the chat format only: elsewhere "<|im_end|>" is ten characters."""
@@ -232,7 +241,7 @@ def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+def _common_prefix(one: Sequence[list[int]], other: Sequence[list[int]]) -> int:
     for position, (left, right) in enumerate(zip(one, other, strict=False)):
         if left != right:
             return position

@@ -53,19 +53,21 @@ def passage_block(article: Article, text: str) -> str:
 
 
 def answer_messages(hit: Hit, question: str, language: str) -> list[Message]:
-    return _about(hit, f"{QUESTION_LABEL}{question}\n\n{_ANSWER.get(language, _ANSWER_OTHER)}")
+    return _about(hit, question, _ANSWER.get(language, _ANSWER_OTHER))
 
 
 def judge_messages(hit: Hit, question: str) -> list[Message]:
-    return _about(hit, f"{QUESTION_LABEL}{question}\n\n{_JUDGE}")
+    return _about(hit, question, _JUDGE)
 
 
 def reply_messages(hit: Hit, question: str, reply: str) -> list[Message]:
-    return _about(hit, f"{QUESTION_LABEL}{question}\nReply: {reply}\n\n{_REPLY_FITS}")
+    return _about(hit, question, f"Reply: {reply}\n\n{_REPLY_FITS}")
 
 
-def _about(hit: Hit, task: str) -> list[Message]:
-    return [Message("system", (SYSTEM,)), Message("user", (passage_block(hit.article, hit.passage.text), task))]
+def _about(hit: Hit, question: str, task: str) -> list[Message]:
+    """Passage, question and task are pieces of their own: each is read once for all that comes after it."""
+    passage = passage_block(hit.article, hit.passage.text)
+    return [Message("system", (SYSTEM,)), Message("user", (passage, f"{QUESTION_LABEL}{question}\n\n", task))]
 
 
 def stand_alone_messages(history: Sequence[Turn], question: str) -> list[Message]:

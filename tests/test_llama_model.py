@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,10 @@ def chat(messages: list[Message]) -> str:
     return f"{turns}<|im_start|>assistant\n"
 
 
+def tokens_of(model: LlamaModel, messages: list[Message]) -> list[int]:
+    return list(chain.from_iterable(model._prompt_slices(messages, 1)))
+
+
 # -- without a model ---------------------------------------------------------------------------------------------------
 
 
@@ -101,10 +106,12 @@ def test_nothing_is_written_once_the_stop_string_came() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "length"), [([], [], 0), ([1], [], 0), ([1, 2, 3], [1, 2], 2), ([1, 2], [1, 3], 1), ([2], [3], 0)]
+    ("one", "other", "length"),
+    [("", "", 0), ("a", "", 0), ("ab c d", "ab c", 2), ("a b", "a c", 1), ("b", "c", 0), ("ab c", "abc", 0)],
 )
-def test_common_prefix(one: list[int], other: list[int], length: int) -> None:
-    assert _common_prefix(one, other) == length
+def test_common_prefix(one: str, other: str, length: int) -> None:
+    slices = [[list(map(ord, word)) for word in words.split()] for words in (one, other)]
+    assert _common_prefix(*slices) == length
 
 
 def test_a_wrong_file_is_one_line_and_silence(tmp_path: Path) -> None:
@@ -152,7 +159,7 @@ models = pytest.mark.models
 @models
 def test_the_first_tokens_are_those_of_the_reference(model: LlamaModel, reference: llama_cpp.Llama) -> None:
     tokens = reference.tokenize(chat(WHEN).encode(), add_bos=False, special=True)
-    assert model._prompt_tokens(WHEN, 1) == tokens
+    assert tokens_of(model, WHEN) == tokens
     reference.reset()
     reference.eval(tokens)
     expected: list[int] = []
@@ -209,13 +216,24 @@ def test_a_shared_passage_is_read_once(model: LlamaModel, monkeypatch: pytest.Mo
     model.score(WHEN, ("yes", "no"))
     decoded.clear()
     model.score(WORTH, ("yes", "no"))
-    tokens = [model._prompt_tokens(messages, 1) for messages in (WHEN, WORTH)]
-    shared = [one == other for one, other in zip(*tokens, strict=False)].index(False)
-    assert shared > model.count_tokens(PASSAGE)
-    assert sum(decoded) == len(model._prompt_tokens(WORTH, 1)) - shared
+    slices = [model._prompt_slices(messages, 1) for messages in (WHEN, WORTH)]
+    shared = [one == other for one, other in zip(*slices, strict=False)].index(False)
+    kept = sum(map(len, slices[1][:shared]))
+    assert kept > model.count_tokens(PASSAGE)
+    assert sum(decoded) == len(tokens_of(model, WORTH)) - kept
     decoded.clear()
     model.score(WORTH, ("yes", "no"))
-    assert decoded == [1]
+    assert decoded == [len(slices[1][-1])]
+
+
+@models
+def test_what_was_read_before_changes_no_bit(model: LlamaModel) -> None:
+    model._held = []  # as if nothing had been read
+    afresh = model.score(WHEN, ("yes", "no"))
+    said(model, WORTH, 8)
+    assert model.score(WHEN, ("yes", "no")) == afresh
+    said(model, [Message("user", ("Something else altogether.",))], 3)
+    assert model.score(WHEN, ("yes", "no")) == afresh
 
 
 @models
@@ -225,7 +243,7 @@ def test_control_tokens_in_a_text_are_letters(model: LlamaModel) -> None:
     messages = [SYSTEM, Message("user", (hostile, "Question: What colour is the sky?"))]
     ends = model._tokenize("<|im_end|>", control=True)
     assert len(ends) == 1
-    assert model._prompt_tokens(messages, 1).count(ends[0]) == 2
+    assert tokens_of(model, messages).count(ends[0]) == 2
     assert said(model, messages, 4)
 
 
@@ -257,11 +275,11 @@ def test_stop_and_limits(model: LlamaModel) -> None:
 @models
 def test_cancelled_while_reading(model: LlamaModel) -> None:
     long = [Message("user", ("The bridge was closed again. " * 130,))]
-    assert len(model._prompt_tokens(long, 1)) > 5 * SLICE_TOKENS
+    assert len(tokens_of(model, long)) > 5 * SLICE_TOKENS
     model._held = []  # as if nothing had been read
     looks = iter([False, False, True])
     assert list(model.generate(long, 8, (), lambda: next(looks))) == []
-    assert len(model._held) == 2 * SLICE_TOKENS
+    assert model._held == model._prompt_slices(long, 8)[:2]
     assert model.score(long, ("yes", "no"), lambda: True) == [-math.inf, -math.inf]
     assert said(model, WHEN)
 
@@ -289,7 +307,7 @@ def test_too_long_is_said_before_anything_is_read(model: LlamaModel) -> None:
     assert model._held == held
     assert said(model, WHEN)
     # Up to the last place of the window.
-    room = model.context_tokens - len(model._prompt_tokens(WHEN, 1))
+    room = model.context_tokens - len(tokens_of(model, WHEN))
     assert said(model, WHEN, room).startswith(said(model, WHEN, 4))
 
 

@@ -17,29 +17,37 @@ from qa.llama_model import LlamaModel
 
 pytestmark = pytest.mark.models
 
-# Question, what the answer must say (each in one of its forms), and words that one of the quoted passages must hold.
+# Question, what the answer must say, and what one of the quotes must hold: each in one of its forms.
 ANSWERABLE = {
     "fr": [
-        ("Où se sont-ils rencontrés ?", [("Vostotchny", "cosmodrome", "Extrême-Orient russe")], "Extrême-Orient russe"),
-        ("Combien de temps ont-ils discuté ?", [("deux heures", "2 heures")], "plus de deux heures"),
+        (
+            "Où se sont-ils rencontrés ?",
+            [("Vostotchny", "cosmodrome", "Extrême-Orient russe")],
+            ("Extrême-Orient russe", "cosmodrome de Vostotchny"),
+        ),
+        ("Combien de temps ont-ils discuté ?", [("deux heures", "2 heures")], ("plus de deux heures",)),
         (
             "Quels ministres ont participé aux discussions ?",
             [("Choïgou",), ("Lavrov",), ("Mantourov",)],
-            "Sergueï Choïgou",
+            ("Sergueï Choïgou",),
         ),
-        ("Quand a eu lieu le précédent voyage de Kim ?", [("2019",)], "en 2019"),
-        ("Que craint Washington ?", [("arme", "armement"), ("Moscou", "Russie")], "livre de l’armement"),
+        ("Quand a eu lieu le précédent voyage de Kim ?", [("2019",)], ("en 2019",)),
+        ("Que craint Washington ?", [("arme", "armement"), ("Moscou", "Russie")], ("livre de l’armement",)),
     ],
     "en": [
-        ("Where did they meet?", [("Vostotchny", "Vostochny", "cosmodrome", "Far East")], "Extrême-Orient russe"),
-        ("How long did they talk?", [("two hours", "2 hours")], "plus de deux heures"),
+        (
+            "Where did they meet?",
+            [("Vostotchny", "Vostochny", "cosmodrome", "Far East")],
+            ("Extrême-Orient russe", "cosmodrome de Vostotchny"),
+        ),
+        ("How long did they talk?", [("two hours", "2 hours")], ("plus de deux heures",)),
         (
             "Which ministers took part in the talks?",
             [("Choïgou", "Shoigu", "Shoygu"), ("Lavrov",), ("Mantourov", "Manturov")],
-            "Sergueï Choïgou",
+            ("Sergueï Choïgou",),
         ),
-        ("When was Kim's previous trip?", [("2019",)], "en 2019"),
-        ("What does Washington fear?", [("arm", "weapon"), ("Moscow", "Moscou", "Russia")], "livre de l’armement"),
+        ("When was Kim's previous trip?", [("2019",)], ("en 2019",)),
+        ("What does Washington fear?", [("arm", "weapon"), ("Moscow", "Moscou", "Russia")], ("livre de l’armement",)),
     ],
 }
 UNANSWERABLE = [
@@ -69,13 +77,15 @@ def last(answerer: Answerer, question: str) -> Answer:
     return answer
 
 
-def check_answered(answerer: Answerer, language: str, question: str, facts: list[tuple[str, ...]], words: str) -> None:
+def check_answered(
+    answerer: Answerer, language: str, question: str, facts: list[tuple[str, ...]], words: tuple[str, ...]
+) -> None:
     answer = last(answerer, question)
     assert answer.answered, answer
     assert answer.language == language
     for forms in facts:
         assert holds(answer.text, forms), answer.text
-    assert any(holds(citation.quote, (words,)) for citation in answer.citations), answer.citations
+    assert any(holds(citation.quote, words) for citation in answer.citations), answer.citations
 
 
 def check_declined(answerer: Answerer, question: str) -> None:
@@ -91,7 +101,7 @@ FEW = [ALL[1], ALL[9]]
 
 @pytest.mark.parametrize(("language", "question", "facts", "words"), FEW, ids=[case[1] for case in FEW])
 def test_a_few_questions_are_answered(
-    answerer: Answerer, language: str, question: str, facts: list[tuple[str, ...]], words: str
+    answerer: Answerer, language: str, question: str, facts: list[tuple[str, ...]], words: tuple[str, ...]
 ) -> None:
     check_answered(answerer, language, question, facts, words)
 
@@ -106,7 +116,7 @@ REST = [case for case in ALL if case not in FEW]
 @pytest.mark.slow
 @pytest.mark.parametrize(("language", "question", "facts", "words"), REST, ids=[case[1] for case in REST])
 def test_the_other_questions_are_answered(
-    answerer: Answerer, language: str, question: str, facts: list[tuple[str, ...]], words: str
+    answerer: Answerer, language: str, question: str, facts: list[tuple[str, ...]], words: tuple[str, ...]
 ) -> None:
     check_answered(answerer, language, question, facts, words)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,9 +46,15 @@ def load_answerer(
     from qa.answers import Answerer
     from qa.llama_model import LlamaModel
 
-    model = LlamaModel(language_model_file(language_model), queue=queue)
-    vectors, _ = load_embedder(embedder)
-    index = Index(home, vectors)
+    # Both files are there before either is loaded: a progress bar at a time.
+    path = language_model_file(language_model)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        loading = beside.submit(LlamaModel, path, queue=queue)
+        vectors, _ = load_embedder(embedder)
+        index = Index(home, vectors)
+        # The first question should not wait for what is set up at first use: 0.3 to 1 s.
+        index.search("première question", 1)
+        model = loading.result()
     return Answerer(index, vectors, model), index
 
 

@@ -28,8 +28,9 @@ Support = Literal["supported", "partial", "unsupported"]
 # none was below 0.56 on PIAF and squad2 (tuning halves, 15 answers). Names and numbers do most of the work; this bar
 # stops what has neither.
 MEANING = 0.50
-# Share of the sentence's words that its source has: below the first it is not shown, from the second it counts as fully
-# supported. Across languages words say nothing, and a higher cosine has to.
+# Share of the words a sentence adds to the question that its source has: below the first it is not shown, from the
+# second it counts as fully supported ("Kim est arrivé en avion": all but one word are the question's, and that one is
+# nowhere). Across languages words say nothing, and a higher cosine has to.
 SHARED_WORDS_PARTIAL = 0.60
 SHARED_WORDS_SUPPORTED = 0.75
 MEANING_ACROSS_LANGUAGES = 0.65
@@ -74,11 +75,10 @@ def check_sentence(
 ) -> Grounds:
     """Hold a sentence of the answer against the passage it was read in.
 
-    The words of the question count as known, its names and numbers do not: "who won the 2022 World Cup" is no evidence
-    that anybody did.
+    The question is no evidence: a number or name that only the question has is missing ("who won the 2022 World Cup").
     """
     missing = _missing(sentence, language, question, article, passage)
-    if missing or not _states_something(sentence, language, passage.text):
+    if missing or not _states_something(sentence, language, question, passage.text):
         return Grounds("unsupported", 0.0, (), missing)
     spans = citable(article, passage)
     texts = [article.text[span.start : span.end] for span in spans]
@@ -122,13 +122,19 @@ def _missing(sentence: str, language: str, question: str, article: Article, pass
     return (*sorted(numbers), *(name for name in names if not is_lent(name)))
 
 
-def _states_something(sentence: str, language: str, source: str) -> bool:
-    """Not a question given back, not empty, not talk about the passage as such."""
-    words = stem_words(sentence, language)
-    if not words or sentence.rstrip(" »”\"'").endswith("?"):
+def _states_something(sentence: str, language: str, question: str, source: str) -> bool:
+    """Not a question, not the question given back as a statement, and not talk about the passage as such."""
+    new = _new_words(sentence, language, question)
+    if not new or sentence.rstrip(" »”\"'").endswith("?"):
         return False
-    talk = set(_TALK.get(language, ())).intersection(words)
+    talk = set(_TALK.get(language, ())).intersection(new)
     return not talk.difference(stem_words(source, language))
+
+
+def _new_words(sentence: str, language: str, question: str) -> list[str]:
+    """Stems of the words that the sentence adds to the question."""
+    asked = set(stem_words(question, language))
+    return [word for word in stem_words(sentence, language) if word not in asked]
 
 
 def _verdict(score: float, shared: float | None) -> Support:
@@ -140,12 +146,12 @@ def _verdict(score: float, shared: float | None) -> Support:
 
 
 def _shared_words(sentence: str, language: str, question: str, source: str, source_language: str) -> float | None:
-    """Share of the sentence's words that the source or the question has, in 0..1; None across languages."""
+    """Share, in 0..1, of the words the sentence adds to the question that the source has; None across languages."""
     if language != source_language:
         return None
-    words = stem_words(sentence, language)
-    known = {*stem_words(source, language), *stem_words(question, language)}
-    return sum(word in known for word in words) / len(words)
+    new = _new_words(sentence, language, question)
+    known = set(stem_words(source, language))
+    return sum(word in known for word in new) / len(new)
 
 
 def _claims(sentence: str, language: str, question: str) -> frozenset[str]:

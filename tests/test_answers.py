@@ -146,3 +146,17 @@ def test_what_the_question_named_already_brings_no_citation_of_its_own(index: In
     model = FakeLanguageModel(["Les travaux du pont des Tanneurs ont coûté 618 000 euros."], [YES])
     answer = last(ask(index, model, QUESTION))
     assert [citation.quote for citation in answer.citations] == ["Les travaux ont coûté 618 000 euros."]
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        "Les travaux du pont des Tanneurs ont coûté.",  # the question given back
+        "Les travaux du pont des Tanneurs ont coûté beaucoup.",  # one word more, and nobody said it
+        "Combien ont coûté les travaux de la maire Hélène Marchand ?",
+        "Le passage ne dit pas combien les travaux ont coûté.",
+    ],
+)
+def test_a_sentence_that_says_nothing_is_withheld(index: Index, empty: str) -> None:
+    answer = last(ask(index, FakeLanguageModel([empty], [YES, NO]), QUESTION))
+    assert (answer.answered, answer.withheld) == (False, 1)

@@ -36,7 +36,8 @@ def stand_alone_question(
     if not history:
         return question
     recent = [Turn(turn.question, turn.answer[:ANSWER_CHARACTERS]) for turn in history[-TURNS_READ:]]
-    reply = "".join(model.generate(stand_alone_messages(recent, question), REWRITE_TOKENS, ("\n",), cancelled)).strip()
+    messages = stand_alone_messages([(turn.question, turn.answer) for turn in recent], question)
+    reply = "".join(model.generate(messages, REWRITE_TOKENS, ("\n",), cancelled)).strip()
     if _is_faithful(reply, question, recent, language):
         return reply
     return f"{recent[-1].question} {question}"

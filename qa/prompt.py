@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from index.articles import Article
 from index.headings import heading_of
 from index.search import Hit
 from qa.language_model import Message
-
-if TYPE_CHECKING:
-    from qa.conversation import Turn  # which says these words itself
 
 # One prefix for every language and task, so that what the model has read of a passage serves every question about it.
 SYSTEM = (
@@ -70,7 +66,7 @@ def _about(hit: Hit, question: str, task: str) -> list[Message]:
     return [Message("system", (SYSTEM,)), Message("user", (passage, f"{QUESTION_LABEL}{question}\n\n", task))]
 
 
-def stand_alone_messages(history: Sequence[Turn], question: str) -> list[Message]:
+def stand_alone_messages(turns: Sequence[tuple[str, str]], question: str) -> list[Message]:
     """One worked example in French and one in English teach the small model the form."""
     example_fr = _follow_up(
         [("Qui est le maire de Lyon ?", "Le maire de Lyon est Paul Arnaud.")], "Quand a-t-il été élu ?"
@@ -82,7 +78,7 @@ def stand_alone_messages(history: Sequence[Turn], question: str) -> list[Message
         Message("assistant", ("Quand Paul Arnaud a-t-il été élu maire de Lyon ?",)),
         Message("user", (example_en,)),
         Message("assistant", ("Why did the old bridge close?",)),
-        Message("user", (_follow_up([(turn.question, turn.answer) for turn in history], question),)),
+        Message("user", (_follow_up(turns, question),)),
     ]
 
 

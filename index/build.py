@@ -42,8 +42,9 @@ from index.unfinished_vectors import UnfinishedVectors
 Progress = Callable[[str, int, int], None]
 """(what is being done, done so far, total; 0 when not known)."""
 
-# Sentences embedded between two notes on disk: about half a minute of work is the most that a kill can lose.
-CHECKPOINT = 256
+# Sentences embedded between two notes on disk and two steps of the progress bar: five to fifteen seconds of work, the
+# most that a kill can lose. Twice the embedder's batch, so that sentences of one length still go together.
+CHECKPOINT = 64
 # Vectors copied together into the new index: 25 MB of 768 dimensions.
 _COPIED_TOGETHER = 8192
 
@@ -175,6 +176,8 @@ def _write_vectors(
             missing.setdefault(key, (length, number))
     # Longest first: batches of one length waste no padding, and a memory shortage shows at once rather than at the end.
     order = sorted(missing, key=lambda key: -missing[key][0])
+    if order:
+        progress("embedding", 0, len(order))
     for first in range(0, len(order), CHECKPOINT):
         some = order[first : first + CHECKPOINT]
         fresh = embedder.embed_texts(contents.sources([missing[key][1] for key in some]))

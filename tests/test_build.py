@@ -145,7 +145,7 @@ def test_progress_reaches_its_total(tmp_path: Path, home: Path, monkeypatch: pyt
     path = write_articles(tmp_path / "articles.jsonl", ARTICLES)
     build([path], home, FakeEmbedder(), "fake", lambda *note: told.append(note))
     assert [note for note in told if note[0] == "reading"] == [("reading", n, 0) for n in range(1, 9)]
-    assert [note for note in told if note[0] == "embedding"] == [("embedding", n, 96) for n in (40, 80, 96)]
+    assert [note for note in told if note[0] == "embedding"] == [("embedding", n, 96) for n in (0, 40, 80, 96)]
 
 
 # -- what is embedded --------------------------------------------------------------------------------------------------

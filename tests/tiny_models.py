@@ -27,10 +27,11 @@ def published(path: str, content: bytes) -> PublishedFile:
 
 
 def zip_of(files: dict[str, bytes]) -> bytes:
+    """The same bytes at any time: a zip holds the hour it was made in, and another process makes it again."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 

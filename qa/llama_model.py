@@ -267,7 +267,7 @@ def _without_stop(pieces: Iterator[str], stop: Sequence[str]) -> Iterator[str]:
         yield pending
 
 
-@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]  # llama-cpp-python leaves it untyped
 def _say_nothing(_level: int, _text: bytes, _data: ctypes.c_void_p) -> None:
     """llama.cpp writes hundreds of lines to stderr while it loads; what matters comes back as a status."""
 

@@ -155,6 +155,14 @@ class Generation:
             f"{article.id}:{start}-{end}", article.id, start, end, article.text[start:end], sentences
         )
 
+    def passages(self, offset: int, limit: int) -> list[tuple[Article, Passage]]:
+        """Passages with their articles, those of the newest article first, those without a date last."""
+        sql = (
+            "SELECT passages.number FROM passages JOIN articles ON articles.number = passages.article "
+            "ORDER BY articles.published DESC, passages.number LIMIT ? OFFSET ?"
+        )
+        return [self.passage(row[0]) for row in self.rows(sql, (limit, offset))]
+
     # -- vectors -------------------------------------------------------------------------------------------------------
 
     def cosines(self, vector: Vectors) -> Vectors:

@@ -77,6 +77,15 @@ class Index:
         with self._current() as generation:
             return generation.articles(offset, limit)
 
+    def passages(self, offset: int, limit: int) -> list[tuple[Article, Passage]]:
+        """Those of the newest article first."""
+        with self._current() as generation:
+            return generation.passages(offset, limit)
+
+    def generation_name(self) -> str:
+        """Changes with what is searched."""
+        return self.manifest.generation
+
     def search(self, query: str, k: int) -> list[Hit]:
         """The k best passages, best first; fewer when the index holds fewer. Raises BadQuery."""
         if len(query) > MAX_QUERY_CHARACTERS:

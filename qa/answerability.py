@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from index.search import Hit
-from qa.language_model import Cancelled, LanguageModel, never
+from qa.language_model import NOBODY, Asker, LanguageModel
 from qa.prompt import judge_messages, reply_messages
 
 # A logistic curve over two signals: the difference of the log-probabilities of "yes" and "no" when the model is asked
@@ -24,9 +24,9 @@ SURE_FROM = 0.90
 REPLY_FITS = 0.27
 
 
-def answerability(hit: Hit, question: str, model: LanguageModel, cancelled: Cancelled = never) -> float:
+def answerability(hit: Hit, question: str, model: LanguageModel, asker: Asker = NOBODY) -> float:
     """Probability, in 0..1, that the hit's passage answers the question; 0 when cancelled."""
-    yes, no = model.score(judge_messages(hit, question), ("yes", "no"), cancelled)
+    yes, no = model.score(judge_messages(hit, question), ("yes", "no"), asker)
     return 0.0 if math.isinf(yes) else probability(yes - no, hit.vector)
 
 
@@ -35,7 +35,7 @@ def probability(yes_no: float, cosine: float) -> float:
     return 1.0 / (1.0 + math.exp(-(_YES_NO * yes_no + _COSINE * cosine + _INTERCEPT)))
 
 
-def reply_fits(hit: Hit, question: str, reply: str, model: LanguageModel, cancelled: Cancelled = never) -> bool:
+def reply_fits(hit: Hit, question: str, reply: str, model: LanguageModel, asker: Asker = NOBODY) -> bool:
     """Whether what the model wrote answers what was asked, in the model's own judgement; False when cancelled."""
-    yes, no = model.score(reply_messages(hit, question, reply), ("yes", "no"), cancelled)
+    yes, no = model.score(reply_messages(hit, question, reply), ("yes", "no"), asker)
     return not math.isinf(yes) and yes - no >= REPLY_FITS

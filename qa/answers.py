@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from qa.answerability import DECLINE_BELOW, SURE_FROM, answerability, reply_fits
 from qa.conversation import Turn, stand_alone_question
 from qa.declining import decline_text
 from qa.grounding import Citation, Grounds, Support, check_sentence
-from qa.language_model import Cancelled, LanguageModel, never
+from qa.language_model import NOBODY, Asker, LanguageModel, Reply
 from qa.prompt import answer_messages
 
 # Passages that may be read for one question, best first. Each costs about 3 s of prefill when it was never read before.
@@ -133,64 +134,76 @@ class Answerer:
         self._embedder = embedder
         self._model = model
 
-    def ask(
-        self, question: str, history: Sequence[Turn] = (), k: int = 5, cancelled: Cancelled = never
-    ) -> Iterator[Event]:
+    def ask(self, question: str, history: Sequence[Turn] = (), k: int = 5, asker: Asker = NOBODY) -> Iterator[Event]:
         """Found, then Draft and Checked as they come, and Answer last. When cancelled it ends with what it has."""
         writing = _Writing(time.monotonic())
         language = question_language(question, history)
-        standalone = stand_alone_question(history, question, language, self._model, cancelled)
+        standalone = stand_alone_question(history, question, language, self._model, asker)
         hits = tuple(self._index.search(standalone, k))
         found = Found(hits, standalone, language, writing.elapsed_ms())
         yield found
-        for hit in self._worth_reading(hits):
-            if cancelled() or writing.sentences:
+        for place, hit in enumerate(self._worth_reading(hits)):
+            if asker.cancelled() or writing.sentences:
                 break
-            chance = answerability(hit, standalone, self._model, cancelled)
-            if chance >= SURE_FROM:
-                yield from self._read(found, hit, writing, cancelled)
-            elif chance >= DECLINE_BELOW:
-                yield from self._read_in_doubt(found, hit, writing, cancelled)
+            yield from self._read(found, hit, writing, asker, at_once=place == 0)
         yield self._finish(found, writing)
 
     def _worth_reading(self, hits: Sequence[Hit]) -> Sequence[Hit]:
         return [hit for hit in hits if hit.vector >= LEAST_COSINE][:PASSAGES_READ]
 
-    def _read(self, found: Found, hit: Hit, writing: _Writing, cancelled: Cancelled) -> Iterator[Draft | Checked]:
-        """Let the model write from one passage; each sentence is checked when it is finished, and only then yielded."""
-        text, shown = "", 0
-        for piece in self._pieces(found, hit, writing, cancelled):
-            yield Draft(piece)
-            text += piece
+    def _read(
+        self, found: Found, hit: Hit, writing: _Writing, asker: Asker, at_once: bool
+    ) -> Iterator[Draft | Checked]:
+        """Let the model judge one passage and write from it; nobody sees a sentence before the judgement.
+
+        With `at_once` it writes first and judges beside that, so that the first word waits for nothing.
+        """
+        question = found.standalone_question
+        if not at_once and answerability(hit, question, self._model, asker) < DECLINE_BELOW:
+            return
+        messages = answer_messages(hit, question, found.language)
+        with contextlib.closing(self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker)) as reply:
+            drafts = _drafts(reply, writing)
+            first = next(drafts, None)
+            if first is None:
+                return
+            yield first
+            chance = answerability(hit, question, self._model, asker)
+            if chance >= SURE_FROM:
+                yield from self._check_as_written(first, drafts, found, hit, writing, asker)
+            elif chance >= DECLINE_BELOW:
+                yield from self._check_in_doubt(first, drafts, found, hit, writing, asker)
+
+    def _check_as_written(
+        self, first: Draft, drafts: Iterator[Draft], found: Found, hit: Hit, writing: _Writing, asker: Asker
+    ) -> Iterator[Draft | Checked]:
+        """Each sentence is checked when it is finished, and only then yielded."""
+        text, shown = first.text, 0
+        for draft in drafts:
+            yield draft
+            text += draft.text
             # The last sentence may still go on; one before it is finished.
             spans = split_sentences(text[shown:], found.language)
             if len(spans) > 1:
                 yield from self._check(text[shown + spans[0].start : shown + spans[0].end], found, hit, writing)
                 shown += spans[0].end
-        if not cancelled():
+        if not asker.cancelled():
             yield from self._check_all(text[shown:], found, hit, writing)
 
-    def _read_in_doubt(
-        self, found: Found, hit: Hit, writing: _Writing, cancelled: Cancelled
+    def _check_in_doubt(
+        self, first: Draft, drafts: Iterator[Draft], found: Found, hit: Hit, writing: _Writing, asker: Asker
     ) -> Iterator[Draft | Checked]:
         """The same, but nothing is shown before the whole reply was found to answer what was asked."""
-        text = ""
-        for piece in self._pieces(found, hit, writing, cancelled):
-            yield Draft(piece)
-            text += piece
-        if cancelled():
+        text = first.text
+        for draft in drafts:
+            yield draft
+            text += draft.text
+        if asker.cancelled():
             return
-        if reply_fits(hit, found.standalone_question, text, self._model, cancelled):
+        if reply_fits(hit, found.standalone_question, text, self._model, asker):
             yield from self._check_all(text, found, hit, writing)
         else:
             writing.withheld += len(split_sentences(text, found.language))
-
-    def _pieces(self, found: Found, hit: Hit, writing: _Writing, cancelled: Cancelled) -> Iterator[str]:
-        messages = answer_messages(hit, found.standalone_question, found.language)
-        for piece in self._model.generate(messages, REPLY_TOKENS, ("\n\n",), cancelled):
-            if writing.first_token_ms is None:
-                writing.first_token_ms = writing.elapsed_ms()
-            yield piece
 
     def _check_all(self, text: str, found: Found, hit: Hit, writing: _Writing) -> Iterator[Checked]:
         for span in split_sentences(text, found.language):
@@ -225,6 +238,13 @@ class Answerer:
             withheld=writing.withheld,
             timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
         )
+
+
+def _drafts(reply: Reply, writing: _Writing) -> Iterator[Draft]:
+    for piece in reply:
+        if writing.first_token_ms is None:
+            writing.first_token_ms = writing.elapsed_ms()
+        yield Draft(piece)
 
 
 def question_language(question: str, history: Sequence[Turn]) -> str:

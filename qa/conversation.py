@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.languages import stem_words
-from qa.language_model import Cancelled, LanguageModel, never
+from qa.language_model import NOBODY, Asker, LanguageModel
 from qa.names import missing_names
 from qa.numbers import numbers_claimed, numbers_in
 from qa.prompt import stand_alone_messages
@@ -26,7 +26,7 @@ class Turn:
 
 
 def stand_alone_question(
-    history: Sequence[Turn], question: str, language: str, model: LanguageModel, cancelled: Cancelled = never
+    history: Sequence[Turn], question: str, language: str, model: LanguageModel, asker: Asker = NOBODY
 ) -> str:
     """The question with what it leans on filled in from the earlier turns; the question itself when there are none.
 
@@ -37,7 +37,7 @@ def stand_alone_question(
         return question
     recent = [Turn(turn.question, turn.answer[:ANSWER_CHARACTERS]) for turn in history[-TURNS_READ:]]
     messages = stand_alone_messages([(turn.question, turn.answer) for turn in recent], question)
-    reply = "".join(model.generate(messages, REWRITE_TOKENS, ("\n",), cancelled)).strip()
+    reply = "".join(model.generate(messages, REWRITE_TOKENS, ("\n",), asker)).strip()
     if _is_faithful(reply, question, recent, language):
         return reply
     return f"{recent[-1].question} {question}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -13,26 +15,48 @@ class Message:
 
     The pieces are tokenized one by one and joined as tokens. What the model has read of two prompts is shared up to the
     first piece that differs, so what changes least stands first, and a piece ends where sharing should end.
+
+    `kept` counts the first pieces of a prompt's last message that many prompts will have in common with it, so that
+    what the model made of them is worth storing.
     """
 
     role: Literal["system", "user", "assistant"]
     pieces: tuple[str, ...]
+    kept: int = 0
 
     @property
     def text(self) -> str:
         return "".join(self.pieces)
 
 
-Cancelled = Callable[[], bool]
+def kept_key(messages: Sequence[Message]) -> str | None:
+    """SHA-256 (hex) of all that a stored state of this prompt covers; None when nothing of it is worth storing."""
+    *before, last = messages
+    if not last.kept:
+        return None
+    covered = [[message.role, *message.pieces] for message in before] + [[last.role, *last.pieces[: last.kept]]]
+    return hashlib.sha256(json.dumps(covered).encode()).hexdigest()
 
 
-def never() -> bool:
-    """For callers that cannot be cancelled."""
-    return False
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """For whom a model works: it is fair between clients, and stops soon after `cancelled()` is true."""
+
+    client: str = ""
+    cancelled: Callable[[], bool] = lambda: False
+
+
+NOBODY = Asker()
+
+
+class Reply(Iterator[str], Protocol):
+    """The pieces of a reply as they are written. `close()` ends it early; the model stops writing at its next step."""
+
+    def close(self) -> None: ...
 
 
 class LanguageModel(Protocol):
-    """Greedy and deterministic. Raises qa.errors.Busy when too many wait, PromptTooLong when it does not fit."""
+    """Greedy. Any number of threads may ask; raises qa.errors.Busy when too many do, PromptTooLong when it is that."""
 
     @property
     def context_tokens(self) -> int:
@@ -41,10 +65,14 @@ class LanguageModel(Protocol):
     def count_tokens(self, text: str) -> int: ...
 
     def generate(
-        self, messages: Sequence[Message], max_tokens: int, stop: Sequence[str] = (), cancelled: Cancelled = never
-    ) -> Iterator[str]:
-        """The reply in pieces of whole characters. Ends at the end of the turn, at a stop string (left out), after
-        `max_tokens`, or soon after `cancelled()` is true. Close the iterator when leaving it early."""
+        self, messages: Sequence[Message], max_tokens: int, stop: Sequence[str] = (), asker: Asker = NOBODY
+    ) -> Reply:
+        """The reply in pieces of whole characters. The model begins at once, not at the first `next()`.
 
-    def score(self, messages: Sequence[Message], choices: Sequence[str], cancelled: Cancelled = never) -> list[float]:
-        """Natural log-probability of each choice's first token as the first of the reply, in the order given."""
+        It ends at the end of the turn, at a stop string (left out), after `max_tokens`, or when cancelled. Close it
+        when leaving it early.
+        """
+
+    def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
+        """Natural log-probability of each choice's first token as the first of the reply, in the order given; all are
+        -inf when cancelled. May be called while a reply is being written."""

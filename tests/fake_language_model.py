@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
-from qa.language_model import Cancelled, Message, never
+from qa.language_model import NOBODY, Asker, Message
 
 
 class FakeLanguageModel:
@@ -35,7 +35,7 @@ class FakeLanguageModel:
         return len(text.split())
 
     def generate(
-        self, messages: Sequence[Message], max_tokens: int, stop: Sequence[str] = (), cancelled: Cancelled = never
+        self, messages: Sequence[Message], max_tokens: int, stop: Sequence[str] = (), asker: Asker = NOBODY
     ) -> Iterator[str]:
         self.asked.append(tuple(messages))
         assert self.replies, f"no reply left for: {messages[-1].text}"
@@ -47,18 +47,18 @@ class FakeLanguageModel:
         words = reply.split(" ")[:max_tokens]
         try:
             for word, following in zip_longest(words, words[1:]):
-                if cancelled():
+                if asker.cancelled():
                     return
                 yield word if following is None else f"{word} "
         except GeneratorExit:
             self.closed_early += 1
             raise
 
-    def score(self, messages: Sequence[Message], choices: Sequence[str], cancelled: Cancelled = never) -> list[float]:
+    def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
         self.asked.append(tuple(messages))
         assert self.scores, f"no scores left for: {messages[-1].text}"
         scores = self.scores.popleft()
         if isinstance(scores, Exception):
             raise scores
         assert len(scores) == len(choices)
-        return [float("-inf")] * len(choices) if cancelled() else list(scores)
+        return [float("-inf")] * len(choices) if asker.cancelled() else list(scores)

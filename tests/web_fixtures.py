@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -18,6 +18,7 @@ from index.search import Hit
 from qa.answers import Answer, AnswerSentence, Checked, Draft, Event, Found, Timings
 from qa.conversation import Turn
 from qa.grounding import Citation
+from qa.language_model import Asker
 from web import create_app
 from web.server import Server
 from web.settings import Settings
@@ -180,7 +181,7 @@ class FakeAnswerer:
         self.cancelled = threading.Event()
         self.closed = threading.Event()
 
-    def ask(self, question: str, history: Sequence[Turn], k: int, cancelled: Callable[[], bool]) -> Iterator[Event]:
+    def ask(self, question: str, history: Sequence[Turn], k: int, asker: Asker) -> Iterator[Event]:
         self.asked.append(Asked(question, tuple(history), k))
         try:
             for step in self.scripts.popleft():
@@ -191,7 +192,7 @@ class FakeAnswerer:
                 elif isinstance(step, threading.Event):
                     assert step.wait(20)
                 elif isinstance(step, UntilCancelled):
-                    while not cancelled():
+                    while not asker.cancelled():
                         time.sleep(0.01)
                     self.cancelled.set()
                 else:

@@ -14,6 +14,7 @@ from flask import current_app, request
 from qa.answers import Answer, Event
 from qa.conversation import Turn
 from qa.errors import Busy
+from qa.language_model import Asker
 from web.faults import ClientGone, TooSlow
 from web.ready import NotReady, Ready
 from web.settings import Settings
@@ -45,7 +46,8 @@ class Asking:
     def __init__(self, settings: Settings, ready: Ready) -> None:
         self._seconds = settings.answer_seconds
         self._ready = ready
-        self._places = threading.BoundedSemaphore(settings.threads - max(2, settings.threads // 4))
+        threads = settings.threads - max(2, settings.threads // 4)
+        self._places = threading.BoundedSemaphore(min(threads, settings.queue_size + 1))
 
     @classmethod
     def of_app(cls) -> Asking:
@@ -67,7 +69,8 @@ class Asking:
         def cancelled() -> bool:
             return left.is_set() or self._ready.closing or gone()
 
-        return self._watch(lambda: answerer.ask(question, history, k, cancelled), cancelled, left)
+        asker = Asker(request.remote_addr or "", cancelled)
+        return self._watch(lambda: answerer.ask(question, history, k, asker), cancelled, left)
 
     def _watch(
         self, ask: Callable[[], Iterator[Event]], cancelled: Callable[[], bool], left: threading.Event

@@ -7,7 +7,7 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,12 +25,20 @@ from index.commands import (
     summary_of,
 )
 from index.errors import SourcierError
-from qa.commands import evaluate_command, language_model_file, language_model_option, load_answerer
+from qa.commands import (
+    drop_stale_states,
+    evaluate_command,
+    language_model_file,
+    language_model_option,
+    load_answerer,
+    prefill,
+)
 from web.settings import Settings
 
 if TYPE_CHECKING:
     from index.search import Index
     from qa.answers import Answer, Answerer
+    from qa.llama_model import LlamaModel
 
 # What is served when there is no index yet: the sample newspaper of the checkout.
 SAMPLE_CORPUS = Path("corpus")
@@ -61,6 +69,7 @@ def serve(host: str | None, port: int | None, home: Path, embedder: str | None, 
     Example:
       sourcier serve --port 8080
     """
+    from qa.reading_ahead import IdleReader
     from web import create_app
     from web.server import serve as serve_app
 
@@ -71,9 +80,10 @@ def serve(host: str | None, port: int | None, home: Path, embedder: str | None, 
         click.echo(f"Open {url} in your browser. Loading the models; Ctrl-C stops.", err=True)
 
     def load() -> tuple[Answerer, Index]:
-        loaded = load_answerer(settings.home, settings.embedder, settings.language_model, settings.queue_size)
+        answerer, index, model = _load(settings)
+        IdleReader(index, model, model.states, ahead=bool(settings.read_ahead))
         click.echo("Ready.", err=True)
-        return loaded
+        return answerer, index
 
     serve_app(create_app(settings, None, None), settings, load, opened)
 
@@ -96,13 +106,20 @@ def ask(question: str, k: int, home: Path, embedder: str | None, language_model:
     from web.shapes import answer_json
 
     settings = _settings(home, embedder, language_model)
-    answerer, index = load_answerer(settings.home, settings.embedder, settings.language_model)
+    answerer, index, model = _load(settings)
     answer = next(event for event in answerer.ask(question, (), k) if isinstance(event, Answer))
     if as_json:
         click.echo(json.dumps(answer_json(answer), ensure_ascii=False, indent=2))
     else:
         _print_answer(answer)
+    model.close()
     index.close()
+
+
+def _load(settings: Settings) -> tuple[Answerer, Index, LlamaModel]:
+    return load_answerer(
+        settings.home, settings.embedder, settings.language_model, settings.states_gb, settings.kv_type
+    )
 
 
 def _print_answer(answer: Answer) -> None:
@@ -144,7 +161,24 @@ def _prepare(settings: Settings) -> None:
     click.echo(summary_of(report), err=True)
 
 
-for command in (build, search, info, models, rollback, evaluate_command):
+def _then_drop_states(command: click.Command) -> click.Command:
+    """What the model has read of an article goes when the article does."""
+    change = command.callback
+
+    def change_and_drop(**given: Any) -> None:
+        if change:
+            change(**given)
+        if dropped := drop_stale_states(given["home"]):
+            click.echo(f"Removed the stored KV states of {dropped} passages that are gone.", err=True)
+
+    command.callback = change_and_drop
+    return command
+
+
+for command in (
+    *(_then_drop_states(one) for one in (build, rollback)),
+    *(search, info, models, evaluate_command, prefill),
+):
     sourcier.add_command(command)
 
 

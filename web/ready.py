@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from flask import Flask, current_app
@@ -11,12 +11,13 @@ from index.articles import Article
 from index.search import Hit
 from qa.answers import Event
 from qa.conversation import Turn
+from qa.language_model import Asker
 
 
 class Answerer(Protocol):
     """The path of one question: first Found, then Draft and Checked in any order, last Answer."""
 
-    def ask(self, question: str, history: Sequence[Turn], k: int, cancelled: Callable[[], bool]) -> Iterator[Event]: ...
+    def ask(self, question: str, history: Sequence[Turn], k: int, asker: Asker) -> Iterator[Event]: ...
 
 
 class Counts(Protocol):

@@ -94,8 +94,25 @@ class Settings:
     queue_size: int = field(
         default=8,
         metadata=_about(
-            "SOURCIER_QUEUE_SIZE", "questions", "questions that may wait for the model; more are refused", 0, 1_000
+            "SOURCIER_QUEUE_SIZE",
+            "questions",
+            "questions answered beside the first; more are refused at once",
+            0,
+            1_000,
         ),
+    )
+
+    states_gb: float = field(
+        default=4.0,
+        metadata=_about("SOURCIER_STATES_GB", "GB", "disk for what the model has read; 0: memory only", 0, 100_000),
+    )
+    kv_type: str = field(
+        default="f16",
+        metadata=_about("SOURCIER_KV_TYPE", "f16 or q8_0", "precision of what the model remembers"),
+    )
+    read_ahead: int = field(
+        default=1,
+        metadata=_about("SOURCIER_READ_AHEAD", "0 or 1", "let the model read passages while nobody asks", 0, 1),
     )
 
     def __post_init__(self) -> None:

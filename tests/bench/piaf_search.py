@@ -8,14 +8,13 @@ The first run embeds about 3,000 sentences (3 to 12 minutes on two cores) into -
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import time
 from pathlib import Path
 
-from index.build import build
+from piaf import DEFAULT_HOME, build_piaf, read_piaf
+
 from index.commands import load_embedder
-from index.progress import TerminalProgress
 from index.search import Index
 
 RANKS = (1, 3, 5, 10)
@@ -26,31 +25,20 @@ def main() -> None:
     parser.add_argument("piaf", type=Path, help="a file in SQuAD format")
     parser.add_argument("--questions", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--home", type=Path, default=Path(".sourcier/bench-piaf"))
+    parser.add_argument("--home", type=Path, default=DEFAULT_HOME)
     given = parser.parse_args()
 
-    paragraphs, questions = [], []
-    for article in json.loads(given.piaf.read_text(encoding="utf-8"))["data"]:
-        for paragraph in article["paragraphs"]:
-            number = f"p{len(paragraphs)}"
-            paragraphs.append({"id": number, "title": article["title"], "text": paragraph["context"], "language": "fr"})
-            questions += [(asked["question"], number) for asked in paragraph["qas"]]
-    given.home.mkdir(parents=True, exist_ok=True)
-    corpus = given.home / "paragraphs.jsonl"
-    corpus.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in paragraphs), encoding="utf-8")
-
+    paragraphs, questions = read_piaf(given.piaf)
     embedder, name = load_embedder(None)
-    with TerminalProgress(unit="sentences") as progress:
-        build(
-            [corpus], given.home, embedder, name, lambda what, done, all_: all_ and progress.advance(what, done, all_)
-        )
+    build_piaf(paragraphs, given.home, embedder, name)
     index = Index(given.home, embedder)
     chosen = random.Random(given.seed).sample(questions, min(given.questions, len(questions)))
     ranks = []
     started = time.monotonic()
-    for question, wanted in chosen:
-        found = list(dict.fromkeys(hit.article.id for hit in index.search(question, 2 * max(RANKS))))[: max(RANKS)]
-        ranks.append(found.index(wanted) + 1 if wanted in found else None)
+    for asked in chosen:
+        hits = index.search(asked.question, 2 * max(RANKS))
+        found = list(dict.fromkeys(hit.article.id for hit in hits))[: max(RANKS)]
+        ranks.append(found.index(asked.article_id) + 1 if asked.article_id in found else None)
     seconds = (time.monotonic() - started) / len(chosen)
     recalls = "  ".join(
         f"R@{k} {sum(rank is not None and rank <= k for rank in ranks) / len(ranks):.3f}" for k in RANKS

@@ -1,0 +1,140 @@
+"""Reading passages before anybody asks about them: a stored state is what makes the first word come at once.
+
+`read_ahead` does it for the editor, from the command line; `IdleReader` does it in the server while nobody asks, and
+lets go of the states of passages that are no longer in the index.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from index.articles import Article
+from index.errors import SourcierError
+from index.passages import Passage
+from index.progress import Progress
+from qa.errors import PromptTooLong
+from qa.language_model import NOBODY, Asker, Message, kept_key
+from qa.prefill_cache import PrefillCache
+from qa.prompt import passage_messages
+
+log = logging.getLogger(__name__)
+
+# Passages taken from the index at a time.
+_PAGE = 200
+# How often the idle reader looks whether it may read, in seconds, and how long nobody must have asked.
+_LOOK = 1.0
+_QUIET = 3.0
+
+
+class Passages(Protocol):
+    """What is asked of the index: its passages with their articles, those of the newest article first."""
+
+    def passages(self, offset: int, limit: int) -> Sequence[tuple[Article, Passage]]: ...
+
+
+class ReadsAhead(Protocol):
+    """What is asked of the model."""
+
+    def read_ahead(self, messages: Sequence[Message], asker: Asker = NOBODY) -> bool:
+        """Read and store what the messages keep; True when it is stored now and was not before."""
+
+    def quiet_for(self) -> float:
+        """Seconds since somebody last asked for something; 0 while it works for somebody."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReport:
+    """What was done: passages read now, passages with a stored state, and all of them. `full`: the disk budget is."""
+
+    read: int
+    stored: int
+    passages: int
+    full: bool
+
+
+def read_ahead(
+    index: Passages, model: ReadsAhead, states: PrefillCache, total: int, progress: Progress, most: int | None = None
+) -> ReadReport:
+    """Read what has no state yet, newest first, until `most` were read or the disk budget is full."""
+    read = stored = 0
+    full = False
+    for number, messages in enumerate(_all_messages(index)):
+        progress.advance("reading ahead", number, total)
+        if kept_key(messages) in states:
+            stored += 1
+            continue
+        if full or (most is not None and read >= most):
+            continue
+        if full := not states.has_room():
+            continue
+        with contextlib.suppress(PromptTooLong):
+            if model.read_ahead(messages):
+                read += 1
+                stored += 1
+    progress.advance("reading ahead", total, total)
+    states.flush()
+    return ReadReport(read, stored, total, full)
+
+
+def state_keys(index: Passages) -> set[str]:
+    """The keys of all passages of an index: any other state is of something deleted or changed."""
+    return {key for messages in _all_messages(index) if (key := kept_key(messages))}
+
+
+def _all_messages(index: Passages) -> Iterator[list[Message]]:
+    offset = 0
+    while page := index.passages(offset, _PAGE):
+        for article, passage in page:
+            yield passage_messages(article, passage.text)
+        offset += len(page)
+
+
+class Served(Passages, Protocol):
+    """The index of a running server, whose generation changes."""
+
+    def generation_name(self) -> str: ...
+
+
+class IdleReader:
+    """A thread beside the server; `close` stops it at its next look. With `ahead` False it only lets go of states."""
+
+    def __init__(self, index: Served, model: ReadsAhead, states: PrefillCache, ahead: bool = True) -> None:
+        self._index = index
+        self._model = model
+        self._states = states
+        self._ahead = ahead
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="idle reader", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        seen = ""
+        unread: Iterator[list[Message]] = iter(())
+        while not self._closing.wait(_LOOK):
+            try:
+                if (name := self._index.generation_name()) != seen:
+                    self._states.keep_only(state_keys(self._index))
+                    seen, unread = name, _all_messages(self._index)
+                if self._ahead:
+                    self._read_while_quiet(unread)
+            except SourcierError as problem:
+                log.warning("reading ahead stopped until the next generation: %s", problem)
+                unread = iter(())
+
+    def _read_while_quiet(self, unread: Iterator[list[Message]]) -> None:
+        asker = Asker("reading ahead", self._closing.is_set)
+        while not self._closing.is_set() and self._model.quiet_for() >= _QUIET:
+            messages = next(unread, None)
+            if messages is None or not self._states.has_room():
+                return
+            with contextlib.suppress(PromptTooLong):
+                self._model.read_ahead(messages, asker)

@@ -1,0 +1,255 @@
+"""How long a reader waits: Sourcier against the usual way, same questions, model and machine, turn by turn in one run.
+
+    .venv/bin/python tests/bench/first_word.py ../shared/data/piaf/piaf-v1.1.json --questions 100
+
+(a) plain    llama-cpp-python's create_chat_completion over the three best passages in one prompt
+(b) stored   Sourcier, the passages it may read stored on disk (memory for states is off)
+(c) fresh    Sourcier, nothing stored but the prompt's prefix
+
+All three search the same index first, and the search counts. Only the second half of the questions' pairs is asked
+(every other question: the first is for tuning). It prints a table; there is no pass or fail. The first run embeds PIAF
+(3 to 12 minutes). 100 questions take about an hour on two cores; stop it with Ctrl-C for a table of what it has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import random
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from piaf import DEFAULT_HOME, Asked, answer_recall, build_piaf, read_piaf, words
+
+import qa  # noqa: F401 - says how OpenMP threads wait, before llama_cpp or torch is loaded
+from index.commands import load_embedder
+from index.search import Index
+from qa.answers import REPLY_TOKENS, Answer, Answerer, Checked, Draft, Found
+from qa.commands import language_model_file
+from qa.llama_model import DEFAULT_CONTEXT_TOKENS, LlamaModel, state_identity
+from qa.prefill_cache import PrefillCache
+from qa.prompt import answer_messages, passage_block, passage_messages
+
+PASSAGES = 3
+
+
+@dataclass
+class Measured:
+    """One question asked in one way; seconds since it was asked, None where it did not happen."""
+
+    way: str
+    question: str
+    evidence: float | None = None
+    first_word: float | None = None
+    first_sentence: float | None = None
+    total: float = 0.0
+    shown: str = ""  # what a reader gets to see; nothing when declined
+    written: str = ""  # all the model wrote
+    recall: float = 0.0
+    recall_written: float = 0.0
+
+
+class Plain:
+    """(a): the three best passages in one prompt, the way everyone does it."""
+
+    def __init__(self, path: Path, index: Index) -> None:
+        import llama_cpp
+
+        self._llama = llama_cpp.Llama(
+            str(path), n_ctx=DEFAULT_CONTEXT_TOKENS, n_threads=2, n_threads_batch=2, verbose=False
+        )
+        self._index = index
+        self._lock = threading.Lock()  # it serves one at a time
+
+    def ask(self, asked: Asked) -> Measured:
+        started = time.monotonic()
+        measured = Measured("a plain", asked.question)
+        hits = self._index.search(asked.question, 5)[:PASSAGES]
+        measured.evidence = time.monotonic() - started
+        # The same words as Sourcier's own prompt, with three passages in the place of one.
+        system, user = answer_messages(hits[0], asked.question, "fr")
+        passages = "".join(passage_block(hit.article, hit.passage.text) for hit in hits)
+        prompt = passages + "".join(user.pieces[1:])
+        messages = [{"role": "system", "content": system.text}, {"role": "user", "content": prompt}]
+        with self._lock:
+            for chunk in self._llama.create_chat_completion(
+                messages, temperature=0.0, max_tokens=REPLY_TOKENS, stream=True, stop=["\n\n"]
+            ):
+                text = chunk["choices"][0]["delta"].get("content", "")
+                if text and measured.first_word is None:
+                    measured.first_word = time.monotonic() - started
+                measured.written += text
+        measured.total = time.monotonic() - started
+        measured.shown = measured.written
+        return measured
+
+
+class Sourcier:
+    """(b) and (c)."""
+
+    def __init__(self, path: Path, index: Index, embedder: object, folder: Path) -> None:
+        self.states = PrefillCache(folder, state_identity(path), memory_bytes=0)
+        self.model = LlamaModel(path, states=self.states)
+        self._index = index
+        self._answerer = Answerer(index, embedder, self.model)
+
+    def forget(self) -> None:
+        self.states.flush()
+        self.states.keep_only(())
+
+    def store(self, asked: Asked) -> None:
+        for hit in self._index.search(asked.question, 5)[:PASSAGES]:
+            self.model.read_ahead(passage_messages(hit.article, hit.passage.text))
+        self.states.flush()
+
+    def ask(self, asked: Asked, way: str) -> Measured:
+        started = time.monotonic()
+        measured = Measured(way, asked.question)
+        for event in self._answerer.ask(asked.question):
+            now = time.monotonic() - started
+            if isinstance(event, Found):
+                measured.evidence = now
+            elif isinstance(event, Draft):
+                measured.first_word = measured.first_word or now
+                measured.written += event.text
+            elif isinstance(event, Checked):
+                measured.first_sentence = measured.first_sentence or now
+            elif isinstance(event, Answer):
+                measured.total = now
+                measured.shown = event.text if event.answered else ""
+        return measured
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("piaf", type=Path, help="a file in SQuAD format")
+    parser.add_argument("--questions", type=int, default=100)
+    parser.add_argument("--readers", type=int, nargs="*", default=[1, 4, 8], help="readers at once, after that")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--home", type=Path, default=DEFAULT_HOME)
+    parser.add_argument("--language-model", help="a name of `sourcier models`, or the path of a chat GGUF")
+    parser.add_argument("--out", type=Path, help="a file for each question's figures, as JSON lines")
+    given = parser.parse_args()
+
+    embedder, name = load_embedder(None)
+    paragraphs, questions = read_piaf(given.piaf)
+    build_piaf(paragraphs, given.home, embedder, name)
+    index = Index(given.home, embedder)
+    path = language_model_file(given.language_model)
+    before = _memory_mb()
+    with tempfile.TemporaryDirectory() as folder:
+        sourcier = Sourcier(path, index, embedder, Path(folder))
+        with_sourcier = _memory_mb()
+        plain = Plain(path, index)
+        chosen = random.Random(given.seed).sample(questions[1::2], given.questions)
+        _warm_up(plain, sourcier, questions[0])
+        print(f"memory: {before} MB with embedder and index, {with_sourcier} MB with Sourcier's model besides")
+        done: list[Measured] = []
+        with contextlib.suppress(KeyboardInterrupt):
+            for number, asked in enumerate(chosen, start=1):
+                for measured in _three_ways(plain, sourcier, asked):
+                    measured.recall = answer_recall(measured.shown, asked.answers)
+                    measured.recall_written = answer_recall(measured.written, asked.answers)
+                    done.append(measured)
+                    if given.out:
+                        with given.out.open("a", encoding="utf-8") as file:
+                            file.write(json.dumps(asdict(measured), ensure_ascii=False) + "\n")
+                print(f"\r{number} of {len(chosen)}", end="", flush=True)
+        print(f"\r{len(done) // 3} questions of PIAF, seed {given.seed}; seconds, median (and 90th percentile)")
+        _print_table(done)
+        with contextlib.suppress(KeyboardInterrupt):
+            _together(plain, sourcier, chosen, given.readers)
+        print(f"memory at the end: {_memory_mb()} MB")
+        sourcier.model.close()
+
+
+def _three_ways(plain: Plain, sourcier: Sourcier, asked: Asked) -> Iterable[Measured]:
+    yield plain.ask(asked)
+    sourcier.forget()
+    yield sourcier.ask(asked, "c fresh")
+    sourcier.store(asked)
+    yield sourcier.ask(asked, "b stored")
+
+
+def _warm_up(plain: Plain, sourcier: Sourcier, asked: Asked) -> None:
+    """What is set up at first use counts for nobody."""
+    for _ in _three_ways(plain, sourcier, asked):
+        pass
+
+
+def _print_table(done: Sequence[Measured]) -> None:
+    print(
+        f"{'':10}{'evidence':>15}{'first word':>15}{'first checked':>15}{'total':>15}{'words/s':>9}{'shown':>7}", end=""
+    )
+    print(f"{'recall':>8}{'of what was written':>21}")
+    for way in sorted({one.way for one in done}):
+        mine = [one for one in done if one.way == way]
+        times = "".join(
+            f"{_median(getattr(one, name) for one in mine):>15}"
+            for name in ("evidence", "first_word", "first_sentence", "total")
+        )
+        speed = sum(len(words(one.written)) for one in mine) / sum(one.total for one in mine)
+        shown = sum(bool(one.shown) for one in mine) / len(mine)
+        recall = statistics.mean(one.recall for one in mine)
+        print(f"{way:10}{times}{speed:9.2f}{shown:7.2f}{recall:8.3f}", end="")
+        print(f"{statistics.mean(one.recall_written for one in mine):21.3f}")
+
+
+def _median(values: Iterable[float | None]) -> str:
+    known = sorted(value for value in values if value is not None)
+    return f"{statistics.median(known):.2f} ({known[int(0.9 * len(known))]:.2f})" if known else "–"
+
+
+def _together(plain: Plain, sourcier: Sourcier, chosen: Sequence[Asked], readers: Sequence[int]) -> None:
+    """The same eight questions asked by so many readers at once, in rounds."""
+    some = chosen[: max(readers, default=0)]
+    for asked in some:
+        sourcier.store(asked)
+    print(f"\n{len(some)} questions, so many readers at once; all passages stored; seconds")
+    print(f"{'':10}{'readers':>8}{'first word, first to last in a round':>38}{'all done':>10}{'words/s':>9}")
+    ways: list[tuple[str, Callable[[Asked], Measured]]] = [
+        ("a plain", plain.ask),
+        ("b stored", lambda asked: sourcier.ask(asked, "b stored")),
+    ]
+    for count in readers:
+        for name, ask in ways:
+            started = time.monotonic()
+            spreads, written = [], 0
+            for start in range(0, len(some), count):
+                measured = _at_once(ask, some[start : start + count])
+                first = sorted(one.first_word for one in measured if one.first_word is not None)
+                spreads.append((first[0], first[-1]) if first else (0.0, 0.0))
+                written += sum(len(words(one.written)) for one in measured)
+            seconds = time.monotonic() - started
+            earliest = statistics.median(low for low, _ in spreads)
+            latest = statistics.median(high for _, high in spreads)
+            print(f"{name:10}{count:8}{f'{earliest:.2f} to {latest:.2f}':>38}{seconds:10.1f}{written / seconds:9.2f}")
+
+
+def _at_once(ask: Callable[[Asked], Measured], some: Sequence[Asked]) -> list[Measured]:
+    results: list[Measured] = []
+    threads = [threading.Thread(target=lambda one=one: results.append(ask(one))) for one in some]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def _memory_mb() -> int:
+    """Resident memory of this process, in MB; 0 where the system does not tell (other than Linux)."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) // 1024
+    return 0
+
+
+if __name__ == "__main__":
+    main()

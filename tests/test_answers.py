@@ -13,6 +13,7 @@ from index.build import build
 from index.search import Index
 from qa.answers import Answer, Answerer, Checked, Draft, Found
 from qa.conversation import Turn
+from qa.language_model import Asker
 
 BRIDGE = (
     "Le pont des Tanneurs a rouvert vendredi 7 novembre. Les travaux ont coûté 618 000 euros. "
@@ -78,12 +79,16 @@ def test_what_the_article_does_not_say_is_withheld_and_the_question_declined(ind
     assert answer.hits  # the nearest articles are shown
 
 
-def test_a_passage_that_does_not_answer_is_not_written_about(index: Index) -> None:
-    model = FakeLanguageModel([], [NO, NO])
-    answer = last(ask(index, model, QUESTION))
+def test_of_a_passage_that_does_not_answer_not_a_sentence_is_shown(index: Index) -> None:
+    model = FakeLanguageModel(["Les travaux ont coûté 618 000 euros."], [NO, NO])
+    events = ask(index, model, QUESTION)
+    assert [type(event) for event in events] == [Found, Draft, Answer]
+    answer = last(events)
     assert not answer.answered
     assert answer.withheld == 0
-    assert all("yes or no" in messages[-1].text for messages in model.asked)
+    assert model.closed_early == 1  # what it had begun beside the judgement
+    # The second passage was judged before anything was written from it.
+    assert ["yes or no" in messages[-1].text for messages in model.asked] == [False, True, True]
 
 
 def test_a_reply_beside_the_point_is_withheld_where_the_passage_was_in_doubt(index: Index) -> None:
@@ -131,12 +136,14 @@ def test_a_follow_up_is_searched_as_it_was_completed(index: Index) -> None:
 
 def test_cancelling_ends_without_a_further_word(index: Index) -> None:
     model = FakeLanguageModel()
-    assert not last(list(Answerer(index, FakeEmbedder(), model).ask(QUESTION, (), 2, lambda: True))).answered
+    gone = Asker(cancelled=lambda: True)
+    assert not last(list(Answerer(index, FakeEmbedder(), model).ask(QUESTION, (), 2, gone))).answered
     assert model.asked == []
 
 
 def test_it_declines_in_the_language_of_the_question(index: Index) -> None:
-    answer = last(ask(index, FakeLanguageModel([], [NO, NO]), "How much did the works on the bridge cost?"))
+    model = FakeLanguageModel(["It cost 618,000 euros."], [NO, NO])
+    answer = last(ask(index, model, "How much did the works on the bridge cost?"))
     assert answer.language == "en"
     assert answer.text == "The articles do not answer this question."
 

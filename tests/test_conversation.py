@@ -7,6 +7,7 @@ from fake_language_model import FakeLanguageModel
 
 from qa.conversation import ANSWER_CHARACTERS, TURNS_READ, Turn, stand_alone_question
 from qa.errors import Busy
+from qa.language_model import Asker
 
 HISTORY = [Turn("Qui est le maire de Vannes ?", "Le maire de Vannes est Paul Arnaud, élu en mars 2020.")]
 FOLLOW_UP = "Et quand a-t-il été élu ?"
@@ -81,7 +82,8 @@ def test_what_nobody_is_asked_to_read_does_not_count_as_said() -> None:
 
 def test_cancelled_it_is_the_question_before_and_this_one() -> None:
     model = FakeLanguageModel([REWRITE])
-    assert stand_alone_question(HISTORY, FOLLOW_UP, "fr", model, lambda: True) == f"{HISTORY[-1].question} {FOLLOW_UP}"
+    gone = Asker(cancelled=lambda: True)
+    assert stand_alone_question(HISTORY, FOLLOW_UP, "fr", model, gone) == f"{HISTORY[-1].question} {FOLLOW_UP}"
 
 
 def test_a_busy_model_is_not_hidden() -> None:

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,7 @@ class Hit:
     `sentence` is the passage's best sentence, as a span of `article.text`. `score` = `vector` + 0.1 x `keyword`; higher
     is better. `vector` is the cosine of that sentence with the query, in -1..1; `keyword` is BM25 divided by the
     highest BM25 of this search, in 0..1. `rank` counts from 1 without gaps; equal scores keep the corpus order.
+    `vectors` (sentences of the passage, dim) float32: those of the passage's sentences under the article's heading.
     """
 
     article: Article
@@ -46,6 +47,7 @@ class Hit:
     vector: float
     keyword: float
     rank: int
+    vectors: Vectors = field(repr=False, compare=False)
 
 
 class Index:
@@ -165,7 +167,8 @@ def _best_hits(generation: Generation, query: str, vector: Vectors, k: int) -> l
     hits = []
     for rank, number in enumerate(_highest(scores, k), start=1):
         article, passage = generation.passage(number)
-        best = int(np.argmax(cosines[first[number] : first[number] + len(passage.sentences)]))
+        numbers = np.arange(first[number], first[number] + len(passage.sentences))
+        best = int(np.argmax(cosines[numbers]))
         hits.append(
             Hit(
                 article=article,
@@ -175,6 +178,7 @@ def _best_hits(generation: Generation, query: str, vector: Vectors, k: int) -> l
                 vector=float(nearest[number]),
                 keyword=float(keyword[number]),
                 rank=rank,
+                vectors=generation.vectors(numbers),
             )
         )
     return hits

@@ -210,9 +210,7 @@ class Answerer:
             yield from self._check(text[span.start : span.end], found, hit, writing)
 
     def _check(self, sentence: str, found: Found, hit: Hit, writing: _Writing) -> Iterator[Checked]:
-        grounds = check_sentence(
-            sentence, found.language, found.standalone_question, hit.article, hit.passage, self._embedder
-        )
+        grounds = check_sentence(sentence, found.language, found.standalone_question, hit, self._embedder)
         if grounds.support == "unsupported":
             writing.withheld += 1
             return

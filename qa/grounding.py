@@ -17,6 +17,7 @@ from index.embedder import Embedder, SourceText, Vectors
 from index.headings import heading_of
 from index.languages import stem_words
 from index.passages import Passage, Span
+from index.search import Hit
 from index.sentences import is_heading
 from qa.names import missing_names, names_in
 from qa.numbers import numbers_claimed, numbers_in
@@ -70,21 +71,20 @@ class Grounds:
     missing: tuple[str, ...]
 
 
-def check_sentence(
-    sentence: str, language: str, question: str, article: Article, passage: Passage, embedder: Embedder
-) -> Grounds:
+def check_sentence(sentence: str, language: str, question: str, hit: Hit, embedder: Embedder) -> Grounds:
     """Hold a sentence of the answer against the passage it was read in.
 
     The question is no evidence: a number or name that only the question has is missing ("who won the 2022 World Cup").
     """
+    article, passage = hit.article, hit.passage
     missing = _missing(sentence, language, question, article, passage)
     if missing or not _states_something(sentence, language, question, passage.text):
         return Grounds("unsupported", 0.0, (), missing)
-    spans = citable(article, passage)
+    places = _citable(article, passage)
+    spans = [passage.sentences[place] for place in places]
     texts = [article.text[span.start : span.end] for span in spans]
-    heading = heading_of(article)
-    vectors = embedder.embed_texts([SourceText(heading, text) for text in (*texts, sentence)])
-    cosines = vectors[:-1] @ vectors[-1]
+    vector = embedder.embed_texts([SourceText(heading_of(article), sentence)])[0]
+    cosines = hit.vectors[places] @ vector
     score = float(np.clip(cosines.max(), 0.0, 1.0))
     support = _verdict(score, _shared_words(sentence, language, question, passage.text, article.language))
     if support == "unsupported":
@@ -94,10 +94,10 @@ def check_sentence(
     return Grounds(support, score, tuple(spans[number] for number in chosen), ())
 
 
-def citable(article: Article, passage: Passage) -> tuple[Span, ...]:
-    """The passage's sentences without its headings: a heading states nothing. All of them where there is no other."""
-    stating = tuple(span for span in passage.sentences if not is_heading(article.text, span))
-    return stating or passage.sentences
+def _citable(article: Article, passage: Passage) -> list[int]:
+    """Which of the passage's sentences may be cited: not headings, which state nothing, unless there is no other."""
+    stating = [place for place, span in enumerate(passage.sentences) if not is_heading(article.text, span)]
+    return stating or list(range(len(passage.sentences)))
 
 
 def _missing(sentence: str, language: str, question: str, article: Article, passage: Passage) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from fakes import FakeEmbedder
+from tiny_gguf import plain_model
 
 import index.commands
 from index.build import build as build_index
@@ -38,7 +39,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-@pytest.mark.parametrize("command", [(), ("build",), ("ask",), ("serve",), ("eval",), ("search",)])
+@pytest.mark.parametrize("command", [(), ("build",), ("ask",), ("serve",), ("eval",), ("search",), ("prefill",)])
 def test_help_loads_no_model_library(command: tuple[str, ...], tmp_path: Path) -> None:
     code = (
         "import sys; from web.commands import sourcier\n"
@@ -103,3 +104,28 @@ def test_rollback_goes_back(home: Path, tmp_path: Path, monkeypatch: pytest.Monk
     runner.invoke(sourcier, ["build", str(tmp_path / "articles"), "--home", str(home)])
     assert "Generation 000001" in runner.invoke(sourcier, ["rollback", "--home", str(home)]).stdout
     assert json.loads(runner.invoke(sourcier, ["info", "--home", str(home), "--json"]).stdout)["articles"] == 1
+
+
+def test_prefill_reads_ahead_and_states_go_with_their_passages(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index.commands, "load_embedder", lambda _: (FakeEmbedder(), "fake"))
+    (tmp_path / "articles" / "cidre.md").write_text("# Le cidre\n\nLa récolte est bonne.", encoding="utf-8")
+    runner = CliRunner()
+    build = ["build", str(tmp_path / "articles"), "--home", str(home)]
+    assert "stored KV states" not in runner.invoke(sourcier, build).stderr
+    prefill = ["prefill", "--home", str(home), "--language-model", str(plain_model(tmp_path / "tiny.gguf")), "--json"]
+    assert json.loads(runner.invoke(sourcier, [*prefill, "--most", "1"]).stdout) == {
+        "read": 1, "stored": 1, "passages": 2, "full": False
+    }  # fmt: skip
+    assert json.loads(runner.invoke(sourcier, prefill).stdout)["read"] == 1
+    assert json.loads(runner.invoke(sourcier, prefill).stdout) == {
+        "read": 0, "stored": 2, "passages": 2, "full": False
+    }  # fmt: skip
+    assert len(list((home / "states").glob("*/??/*.state"))) == 2
+
+    (tmp_path / "articles" / "cidre.md").unlink()
+    assert "Removed the stored KV states of 1 passages" in runner.invoke(sourcier, build).stderr
+    assert len(list((home / "states").glob("*/??/*.state"))) == 1
+    runner.invoke(sourcier, ["rollback", "--home", str(home)])
+    assert json.loads(runner.invoke(sourcier, prefill).stdout)["read"] == 1

@@ -324,16 +324,18 @@ def test_not_ready_until_filled() -> None:
     assert ask(client, question="a").status_code == 200
 
 
-def test_some_threads_are_kept_for_everything_but_answers() -> None:
+@pytest.mark.parametrize("settings", [Settings(threads=4), Settings(queue_size=1)], ids=["threads", "queue"])
+def test_a_third_reader_is_told_at_once_to_come_back(settings: Settings) -> None:
     release = threading.Event()
-    settings = Settings(threads=4)  # two answers at a time
     app, answerer = make_app(*[[found_bridge(), release, declined()]] * 2, bridge_script(), settings=settings)
     threads = [threading.Thread(target=lambda: ask(app.test_client(), question="Quand ?")) for _ in range(2)]
     for thread in threads:
         thread.start()
     while len(answerer.asked) < 2:
         time.sleep(0.01)
+    started = time.monotonic()
     response = ask(app.test_client(), question="Quand ?")
+    assert time.monotonic() - started < 0.1
     assert error_of(response)[:2] == (503, "busy")
     assert response.headers["Retry-After"] == "5"
     release.set()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 
+import numpy as np
 from flask import Flask
 
 from index.articles import Article
@@ -95,7 +96,8 @@ def hit(article: Article, words: str, rank: int, passage: Span | None = None) ->
     whole = passage or Span(0, len(article.text))
     text = article.text[whole.start : whole.end]
     return Hit(article, Passage(f"p{rank}", article.id, whole.start, whole.end, text, (sentence,)), sentence,
-               score=0.9 - rank / 10, vector=0.8 - rank / 10, keyword=1.0, rank=rank)  # fmt: skip
+               score=0.9 - rank / 10, vector=0.8 - rank / 10, keyword=1.0, rank=rank,
+               vectors=np.zeros((1, 4), np.float32))  # fmt: skip
 
 
 def citation(number: int, article: Article, words: str) -> Citation:

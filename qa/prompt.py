@@ -67,6 +67,11 @@ def passage_messages(article: Article, text: str) -> list[Message]:
     return [Message("system", (SYSTEM,)), Message("user", (passage_block(article, text), ""), kept=1)]
 
 
+def no_passage_messages() -> list[Message]:
+    """What every prompt about any passage begins with, and nothing else, for a model to have read at the start."""
+    return [Message("system", (SYSTEM,)), Message("user", ("", "-"))]
+
+
 def stand_alone_messages(turns: Sequence[tuple[str, str]], question: str) -> list[Message]:
     """One worked example in French and one in English teach the small model the form."""
     example_fr = _follow_up(

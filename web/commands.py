@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -79,13 +80,16 @@ def serve(host: str | None, port: int | None, home: Path, embedder: str | None, 
     def opened(url: str) -> None:
         click.echo(f"Open {url} in your browser. Loading the models; Ctrl-C stops.", err=True)
 
-    def load() -> tuple[Answerer, Index]:
-        answerer, index, model = _load(settings)
-        IdleReader(index, model, model.states, ahead=bool(settings.read_ahead))
-        click.echo("Ready.", err=True)
-        return answerer, index
+    with contextlib.ExitStack() as at_the_end:
 
-    serve_app(create_app(settings, None, None), settings, load, opened)
+        def load() -> tuple[Answerer, Index]:
+            answerer, index, model = _load(settings)
+            at_the_end.callback(model.close)
+            at_the_end.callback(IdleReader(index, model, model.states, ahead=bool(settings.read_ahead)).close)
+            click.echo("Ready.", err=True)
+            return answerer, index
+
+        serve_app(create_app(settings, None, None), settings, load, opened)
 
 
 @sourcier.command()

@@ -17,7 +17,7 @@ from index.articles import Article
 from index.errors import SourcierError
 from index.passages import Passage
 from index.progress import Progress
-from qa.errors import PromptTooLong
+from qa.errors import Busy, PromptTooLong
 from qa.language_model import NOBODY, Asker, Message, kept_key
 from qa.prefill_cache import PrefillCache
 from qa.prompt import passage_messages
@@ -119,22 +119,31 @@ class IdleReader:
     def _run(self) -> None:
         seen = ""
         unread: Iterator[list[Message]] = iter(())
-        while not self._closing.wait(_LOOK):
+        messages: list[Message] | None = None
+        pause = _LOOK
+        while not self._closing.wait(pause):
+            pause = _LOOK
             try:
+                # Before each passage: what was deleted meanwhile is not read, and its state not kept for longer.
                 if (name := self._index.generation_name()) != seen:
                     self._states.keep_only(state_keys(self._index))
-                    seen, unread = name, _all_messages(self._index)
-                if self._ahead:
-                    self._read_while_quiet(unread)
+                    seen, unread, messages = name, self._unread(), None
+                if messages is None and self._ahead:
+                    messages = next(unread, None)
+                if messages is not None and self._read_if_quiet(messages):
+                    messages, pause = None, 0.0
+            except Busy:
+                continue
             except SourcierError as problem:
                 log.warning("reading ahead stopped until the next generation: %s", problem)
-                unread = iter(())
+                unread, messages = iter(()), None
 
-    def _read_while_quiet(self, unread: Iterator[list[Message]]) -> None:
-        asker = Asker("reading ahead", self._closing.is_set)
-        while not self._closing.is_set() and self._model.quiet_for() >= _QUIET:
-            messages = next(unread, None)
-            if messages is None or not self._states.has_room():
-                return
-            with contextlib.suppress(PromptTooLong):
-                self._model.read_ahead(messages, asker)
+    def _unread(self) -> Iterator[list[Message]]:
+        return (messages for messages in _all_messages(self._index) if kept_key(messages) not in self._states)
+
+    def _read_if_quiet(self, messages: Sequence[Message]) -> bool:
+        if self._model.quiet_for() < _QUIET or not self._states.has_room():
+            return False
+        with contextlib.suppress(PromptTooLong):
+            self._model.read_ahead(messages, Asker("reading ahead", self._closing.is_set))
+        return True

@@ -3,11 +3,11 @@
 Read `_run` first. Each turn of the loop reads one slice of one prompt, then writes the next token of every reply that
 is being written, all in one batch. Nothing waits for longer than a slice, about a second on two cores.
 
-What has been read is not read again. A prompt begins with what it has in common with one that is being read or written
-now (its cells are shared, which costs nothing), else with the stored state of its passage (milliseconds), else with the
-prefix that all prompts of a kind begin with. Slices are decoded one prompt at a time and end where a piece of the
-prompt does, so a passage is read in the same batches whoever reads beside it: its state, and what the model makes of a
-question about it, are the same to the last bit.
+What has been read is not read again. Before each slice a prompt goes on from wherever another one that begins with the
+same slices is by now, or the prefix that all prompts of a kind begin with (the cells are shared, which costs nothing),
+and behind the prefix from the stored state of its passage (milliseconds). The slices of passages are decoded one prompt
+at a time and end where a piece of the prompt does, so a passage is read in the same batches whoever reads beside it.
+What is asked about them is decoded for all who ask in one batch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from queue import SimpleQueue
@@ -38,8 +38,10 @@ log = logging.getLogger(__name__)
 SLICE_TOKENS = 64
 # Replies and scores being worked on together. Beyond eight sequences a batch writes no more words a second.
 RUNNING = 12
-# Prefixes kept in the context: that of answers, that of stand-alone questions, and one of a caller's own.
+# Prefixes kept in the context: that of answers, that of stand-alone questions (58 and 176 tokens), and one of a
+# caller's own. A longer one than PREFIX_TOKENS is read each time, so that prefixes never take the cells of requests.
 PREFIXES = 3
+PREFIX_TOKENS = 320
 # Tokens decoded at once when all replies are written, their guesses included: 4 cost 1.3 times the time of one, 16 cost
 # 3.5 times (1.5B Q4_K_M, two cores, 2026-11-22), so few are guessed until a run of guesses was right.
 FEW_ROWS = 4
@@ -47,6 +49,8 @@ MANY_ROWS = 16
 
 # Words, then None at the end; or the scores; or what went wrong.
 Outcome = str | list[float] | Exception | None
+
+Slices = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Prompt:
     without a key, nothing is.
     """
 
-    slices: tuple[tuple[int, ...], ...]
+    slices: Slices
     prefix: int
     kept: int
     key: str | None = None
@@ -95,7 +99,11 @@ class Request:
         return self.prompt.tokens + self.max_tokens
 
     def given_up(self) -> bool:
-        return self.left or self.asker.cancelled()
+        try:
+            return self.left or self.asker.cancelled()
+        except Exception as error:  # a caller's function; this thread works for all the others too
+            log.warning("a request is given up, for it cannot be asked whether it was cancelled: %r", error)
+            return True
 
 
 @dataclass(eq=False, slots=True)
@@ -104,7 +112,7 @@ class _Running:
 
     request: Request
     sequence: int
-    slices: int = -1  # read so far; -1 before it has begun
+    slices: int = 0  # read so far
     position: int = 0  # tokens of the sequence in the cache
     served: int = 0  # tokens decoded for it while it was being read
     token: int | None = None  # chosen, not decoded yet
@@ -113,19 +121,17 @@ class _Running:
     lucky: bool = False  # the last guesses were all right
     decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
 
-
-@dataclass(slots=True)
-class _Prefix:
-    """A sequence that holds the first slices of many prompts."""
-
-    sequence: int
-    slices: int = 0  # read so far
+    @property
+    def behind_passage(self) -> bool:
+        """Whether what many prompts have in common is read, and only what is asked about it is left."""
+        return self.slices >= self.request.prompt.kept
 
 
 class DecodeLoop:
     """Owns the context from its own thread. `submit` may be called from any; `close` ends the thread and the context.
 
-    `queue` requests may wait, each for `longest_wait` seconds, before they are refused as Busy.
+    `queue` requests may wait besides those that there are sequences for, each for `longest_wait` seconds, before they
+    are refused as Busy.
     """
 
     def __init__(
@@ -138,10 +144,13 @@ class DecodeLoop:
         self._longest_wait = longest_wait
         self._waiting: deque[Request] = deque()
         self._changed = threading.Condition()
+        self._newcomers = False  # since the last look at those who wait
         self._closing = False
         self._last_ended = time.monotonic()
         # From here on only the owner thread.
-        self._prefixes: dict[tuple[tuple[int, ...], ...], _Prefix] = {}
+        self._served: dict[str, int] = {}  # how far each client is: see _next_to_read
+        self._pace = 0  # how far the client that read last is
+        self._prefixes: dict[Slices, int] = {}  # the sequence that holds it; the one used last comes last
         self._scratch = PREFIXES
         self._free = list(range(PREFIXES + 1, PREFIXES + 1 + RUNNING))
         self._running: list[_Running] = []
@@ -153,9 +162,10 @@ class DecodeLoop:
         with self._changed:
             if self._closing:
                 raise RuntimeError("the language model was closed")
-            if len(self._waiting) >= self._queue:
+            if len(self._waiting) >= self._queue + len(self._free):
                 raise Busy(retry_after=5.0)
             self._waiting.append(request)
+            self._newcomers |= not request.background
             self._changed.notify()
 
     def quiet_for(self) -> float:
@@ -180,7 +190,7 @@ class DecodeLoop:
                 self._drop_those_who_left()
                 if reader := self._next_to_read():
                     with contextlib.suppress(Aborted):  # it is read later
-                        self._read_slice(reader)
+                        self._read_on(reader)
                 if writers := [one for one in self._running if one.token is not None]:
                     self._write_token(writers)
             except Exception as error:  # the outermost edge of this thread; the readers' threads raise it
@@ -203,6 +213,7 @@ class DecodeLoop:
     def _admit(self) -> None:
         """Give sequences to those who wait, first of all to clients that have the fewest."""
         with self._changed:
+            self._newcomers = False
             for request in [*self._waiting]:
                 if request.given_up():
                     self._waiting.remove(request)
@@ -216,7 +227,17 @@ class DecodeLoop:
                 if first.cells > self._cells - sum(one.request.cells for one in self._running):
                     break
                 self._waiting.remove(first)
+                self._start_clock(first.asker.client)
                 self._running.append(_Running(first, self._free.pop()))
+
+    def _start_clock(self, client: str) -> None:
+        """A client that had nothing to read goes on from where the others are, or from where it was if that is more."""
+        reading = {one.request.asker.client for one in self._running if one.token is None}
+        if client not in reading:
+            self._served[client] = max(self._served.get(client, 0), self._pace)
+        for other in [other for other, served in self._served.items() if served < self._pace]:
+            if other not in reading:
+                del self._served[other]
 
     def _drop_those_who_left(self) -> None:
         for one in [*self._running]:
@@ -224,120 +245,140 @@ class DecodeLoop:
                 self._finish(one)
 
     def _next_to_read(self) -> _Running | None:
-        """Of those whose prompt is not read yet, the one who was served least: a short question does not wait for a
-        long article, and readers who came together get their first words together."""
-        reading = [one for one in self._running if one.token is None]
-        by_client: Counter[str] = Counter()
-        for one in self._running:
-            by_client[one.request.asker.client] += one.served
+        """Of those whose prompt is not read yet, one of the client that was served least, and of its own requests the
+        one that was: readers who come together get their first words together, a short question does not wait for a
+        long article, nor one question for the many of another client (self-clocked fair queueing, Golestani 1994).
 
-        def turn(one: _Running) -> tuple[bool, int, int, float]:
-            request = one.request
-            return request.background, by_client[request.asker.client], one.served, request.arrived
+        What goes on in the background is read while there is nothing else.
+        """
+        front = [one for one in self._running if not one.request.background]
+        reading = [one for one in front or self._running if one.token is None]
+
+        def turn(one: _Running) -> tuple[int, int, float]:
+            return self._served[one.request.asker.client], one.served, one.request.arrived
 
         return min(reading, key=turn, default=None)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
-    def _read_slice(self, one: _Running) -> None:
-        """Decode the next slice of a prompt; behind the last one, choose the first token or give the scores."""
-        prompt = one.request.prompt
-        if one.slices < 0 and not self._begin(one):
-            return
-        some = prompt.slices[one.slices]
-        last = one.slices + 1 == len(prompt.slices)
-        logits = self._decode_slice(some, one.sequence, one.position, last, one.request.background)
-        one.slices += 1
-        one.position += len(some)
-        one.served += len(some)
-        if prompt.key and one.slices == prompt.kept and self._context.can_share and prompt.key not in self._states:
-            self._store(one)
-        if last:
-            self._prompt_read(one, logits)
+    def _read_on(self, first: _Running) -> None:
+        """Decode the next slice of a prompt, or of what stands behind the passages of several prompts a part each.
 
-    def _begin(self, one: _Running) -> bool:
-        """Take over what was read before. False when a slice of the prefix had to be read first."""
-        prompt = one.request.prompt
-        if not self._context.can_share:
-            one.slices = 0
-            return True
-        prefix = self._prefix_of(prompt)
-        if prefix.slices < prompt.prefix:
-            some = prompt.slices[prefix.slices]
-            self._decode_slice(some, prefix.sequence, prompt.length(prefix.slices), False, one.request.background)
-            prefix.slices += 1
-            one.served += len(some)
-            return False
-        if common := self._common_with_another(one):
-            one.slices, other = common
-            one.position = prompt.length(one.slices)
-            self._context.copy(other.sequence, one.sequence, 0, one.position)
-            return True
-        one.slices = prompt.prefix
-        if self._restore(one):
-            one.slices = prompt.kept
-        # After the state, which empties the sequence it comes into.
-        self._context.copy(prefix.sequence, one.sequence, 0, prompt.length(prompt.prefix))
-        one.position = prompt.length(one.slices)
-        return True
+        Behind the last one, choose the first token or give the scores.
+        """
+        together = self._together_with(first)
+        parts = [self._rest_of_slice(one)[: self._context.batch_tokens // len(together)] for one in together]
+        rows: list[Row] = []
+        for one, part in zip(together, parts, strict=True):
+            last = one.position + len(part) == one.request.prompt.tokens
+            rows += [
+                Row(token, one.position + place, one.sequence, last and place == len(part) - 1)
+                for place, token in enumerate(part)
+            ]
+        stop = (lambda: self._newcomers or self._closing) if first.request.background else None
+        logits = iter(self._context.decode(rows, stop))
+        for one, part in zip(together, parts, strict=True):
+            self._count(one, len(part))
+            one.position += len(part)
+            one.slices += one.position == one.request.prompt.length(one.slices + 1)
+            if self._context.can_share:
+                self._keep(one)
+            if one.slices == len(one.request.prompt.slices):
+                self._prompt_read(one, next(logits, None))
 
-    def _restore(self, one: _Running) -> bool:
-        """Load the stored state of what stands between the prefix and the question; False when there is none."""
-        prompt = one.request.prompt
-        if not prompt.key or prompt.kept == len(prompt.slices):
-            return False
-        state = self._states.get(prompt.key)
-        if state is None or not self._context.restore(one.sequence, state):
-            return False
-        first, end = self._context.positions(one.sequence)
-        if (first, end) == (prompt.length(prompt.prefix), prompt.length(prompt.kept)):
-            return True
-        self._context.forget(one.sequence)  # a state of another length under this key: rather read than believed
-        return False
+    def _together_with(self, first: _Running) -> list[_Running]:
+        """The readers whose next slices are decoded in one batch with that of `first`: when it has only its question
+        left to read, all others of whom that is true, so that those who came together get their first words together;
+        but none of a client that was served more than its own.
 
-    def _common_with_another(self, one: _Running) -> tuple[int, _Running] | None:
-        """The most slices that another request has read of the same prompt, if more than the prefix."""
+        A passage is read alone, so that its state is the same to the last bit whoever reads beside it.
+        """
+        if self._context.can_share:
+            self._take_over(first)
+        if not first.behind_passage or first.request.background:
+            return [first]
+        together = [first]
+        most = self._served[first.request.asker.client] + self._context.batch_tokens
+        for one in self._running:
+            if one is first or one.request.background or len(together) == self._context.batch_tokens:
+                continue
+            if one.token is None and self._served[one.request.asker.client] < most:
+                if self._context.can_share:
+                    self._take_over(one)
+                if one.behind_passage:
+                    together.append(one)
+        return together
+
+    def _rest_of_slice(self, one: _Running) -> tuple[int, ...]:
+        prompt = one.request.prompt
+        return prompt.slices[one.slices][one.position - prompt.length(one.slices) :]
+
+    def _take_over(self, one: _Running) -> None:
+        """Go on from the furthest that anybody has read of this prompt."""
         slices = one.request.prompt.slices
-        found = None
-        most = one.request.prompt.prefix
-        for other in self._running:
-            if other is not one and other.slices > most:
-                # The last slice is always decoded: its logits are what we came for.
-                common = min(_common(slices, other.request.prompt.slices), other.slices, len(slices) - 1)
-                if common > most:
-                    most, found = common, other
-        return (most, found) if found else None
+        furthest, source = one.slices, one.sequence
+        for sequence, read in self._read_before():
+            # The last slice is always decoded: its logits are what we came for.
+            if (common := min(_common(slices, read), len(slices) - 1)) > furthest:
+                furthest, source = common, sequence
+        if furthest > one.slices:
+            self._go_on_from(one, source, furthest)
+        if one.slices == one.request.prompt.prefix:
+            self._restore(one)
 
-    def _prefix_of(self, prompt: Prompt) -> _Prefix:
-        """The sequence that holds a prefix; that of the longest unused one is taken when all are held."""
-        slices = prompt.slices[: prompt.prefix]
-        prefix = self._prefixes.pop(slices, None)
-        if prefix is None:
-            held = {prefix.sequence for prefix in self._prefixes.values()}
-            free = next((sequence for sequence in range(PREFIXES) if sequence not in held), None)
-            if free is None:
-                free = self._prefixes.pop(next(iter(self._prefixes))).sequence
-                self._context.forget(free)
-            prefix = _Prefix(free)
-        self._prefixes[slices] = prefix  # the last one is the one used last
-        return prefix
+    def _read_before(self) -> Iterator[tuple[int, Slices]]:
+        """What sequences hold."""
+        for one in self._running:
+            yield one.sequence, one.request.prompt.slices[: one.slices]
+        for slices, sequence in self._prefixes.items():
+            yield sequence, slices
 
-    def _store(self, one: _Running) -> None:
-        """Keep the state of what was read behind the prefix; the prefix itself is always there."""
+    def _go_on_from(self, one: _Running, sequence: int, slices: int) -> None:
+        end = one.request.prompt.length(slices)
+        self._context.copy(sequence, one.sequence, one.position, end)
+        one.slices, one.position = slices, end
+
+    def _restore(self, one: _Running) -> None:
+        """Go on from the stored state of what stands between the prefix and the question, if there is one."""
         prompt = one.request.prompt
-        self._context.copy(one.sequence, self._scratch, prompt.length(prompt.prefix), one.position)
-        state = self._context.save(self._scratch)
+        if not prompt.key or not prompt.prefix < prompt.kept < len(prompt.slices):
+            return
+        state = self._states.get(prompt.key)
+        if state is None or not self._context.restore(self._scratch, state):
+            return
+        # A state of another length under this key: rather read than believed.
+        if self._context.positions(self._scratch) == (one.position, prompt.length(prompt.kept)):
+            self._go_on_from(one, self._scratch, prompt.kept)
         self._context.forget(self._scratch)
-        if prompt.key:
-            self._states.put(prompt.key, state)
 
-    def _decode_slice(
-        self, tokens: Sequence[int], sequence: int, position: int, logits: bool, background: bool = False
-    ) -> Logits | None:
-        last = len(tokens) - 1
-        rows = [Row(token, position + place, sequence, logits and place == last) for place, token in enumerate(tokens)]
-        decoded = self._context.decode(rows, (lambda: bool(self._waiting)) if background else None)
-        return decoded[0] if decoded else None
+    def _keep(self, one: _Running) -> None:
+        """Hold the prefix, and store the state of what follows it, when they are read."""
+        prompt = one.request.prompt
+        if one.slices >= prompt.prefix:
+            self._hold_prefix(one)
+        if prompt.key and one.slices == prompt.kept and prompt.key not in self._states:
+            self._context.copy(one.sequence, self._scratch, prompt.length(prompt.prefix), one.position)
+            self._states.put(prompt.key, self._context.save(self._scratch))
+            self._context.forget(self._scratch)
+
+    def _hold_prefix(self, one: _Running) -> None:
+        """Keep the prefix in a sequence of its own; that of the longest unused one is taken when all hold some."""
+        prompt = one.request.prompt
+        slices, tokens = prompt.slices[: prompt.prefix], prompt.length(prompt.prefix)
+        sequence = self._prefixes.pop(slices, None)
+        if sequence is None and 0 < tokens <= PREFIX_TOKENS:
+            free = set(range(PREFIXES)) - set(self._prefixes.values())
+            sequence = free.pop() if free else self._prefixes.pop(next(iter(self._prefixes)))
+            self._context.forget(sequence)
+            self._context.copy(one.sequence, sequence, 0, tokens)
+        if sequence is not None:
+            self._prefixes[slices] = sequence
+
+    def _count(self, one: _Running, tokens: int) -> None:
+        one.served += tokens
+        client = one.request.asker.client
+        self._served[client] += tokens
+        self._pace = max(self._pace, self._served[client])
 
     def _prompt_read(self, one: _Running, logits: Logits | None) -> None:
         request = one.request
@@ -396,9 +437,9 @@ class DecodeLoop:
     def _finish(self, one: _Running) -> None:
         one.token = None
         one.request.outbox.put(None)
-        self._running.remove(one)
         if not one.request.background:
             self._last_ended = time.monotonic()
+        self._running.remove(one)
         self._context.forget(one.sequence)
         self._free.append(one.sequence)
 
@@ -412,7 +453,7 @@ class DecodeLoop:
         self._context.forget_all()
 
 
-def _common(one: Sequence[tuple[int, ...]], other: Sequence[tuple[int, ...]]) -> int:
+def _common(one: Slices, other: Slices) -> int:
     for position, (left, right) in enumerate(zip(one, other, strict=False)):
         if left != right:
             return position

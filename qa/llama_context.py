@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,8 @@ class Aborted(Exception):
 
 
 class LlamaContext:
-    """A chat GGUF and its KV cache of `cells` tokens, which `sequences` sequences share. Not thread-safe.
+    """A chat GGUF and its KV cache of `cells` tokens, which `sequences` sequences share. One thread owns it; any
+    may call `tokenize`.
 
     Raises ModelFileError for a file that is no model, or when there is too little memory.
     """
@@ -93,10 +95,15 @@ class LlamaContext:
             llama_cpp.llama_model_free(self._model)
             raise ModelFileError(f"Not enough memory for {cells} tokens of context with {path}. Ask for fewer.")
         self._memory = llama_cpp.llama_get_memory(self._context)
+        self.batch_tokens = batch_tokens
         self._batch = llama_cpp.llama_batch_init(batch_tokens, 0, 1)
+        self._tokenizing = threading.Lock()
+        self._closed = False
 
     def close(self) -> None:
-        """Free the memory; nothing may be called afterwards."""
+        """Free the memory. Afterwards `tokenize` raises RuntimeError, and nothing else may be called."""
+        with self._tokenizing:
+            self._closed = True
         llama_cpp.llama_batch_free(self._batch)
         llama_cpp.llama_free(self._context)
         llama_cpp.llama_model_free(self._model)
@@ -189,7 +196,10 @@ class LlamaContext:
         data = text.encode("utf-8", "replace")
         room = len(data) + 2
         buffer = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(self._vocabulary, data, len(data), buffer, room, False, control)
+        with self._tokenizing:
+            if self._closed:
+                raise RuntimeError("the language model was closed")
+            count = llama_cpp.llama_tokenize(self._vocabulary, data, len(data), buffer, room, False, control)
         if count < 0:
             raise PromptTooLong(f"A text of {len(data)} bytes cannot be tokenized.")
         return list(buffer[:count])

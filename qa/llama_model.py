@@ -19,7 +19,7 @@ import numpy as np
 from index.checksums import digest_of
 from index.errors import ModelFileError
 from qa.chat_template import ChatTemplate
-from qa.decode_loop import PREFIXES, RUNNING, SLICE_TOKENS, DecodeLoop, Outcome, Prompt, Request
+from qa.decode_loop import PREFIX_TOKENS, PREFIXES, RUNNING, SLICE_TOKENS, DecodeLoop, Outcome, Prompt, Request
 from qa.errors import PromptTooLong
 from qa.language_model import NOBODY, Asker, Message, kept_key
 from qa.llama_context import KVType, LlamaContext
@@ -32,14 +32,12 @@ DEFAULT_CONTEXT_TOKENS = 4096
 # Cells of the KV cache, for all requests together: 28 KiB each with the default model, 224 MiB in all. Eight readers of
 # usual passages need 4,000; one request may always have its whole window.
 DEFAULT_CELLS = 8192
-# Cells that the prefixes may fill besides.
-_PREFIX_CELLS = 1024
 # Requests that may wait besides those being worked on.
 DEFAULT_QUEUE = 32
 
 
 class LlamaModel:
-    """A LanguageModel over a chat GGUF. `close()` frees it; using it afterwards is an error of the caller.
+    """A LanguageModel over a chat GGUF. `close()` frees it; asking it afterwards is a RuntimeError.
 
     `states` keeps what it has read of passages; without one, they are kept in memory only.
     """
@@ -55,7 +53,8 @@ class LlamaModel:
     ) -> None:
         cells = max(DEFAULT_CELLS, context_tokens)
         sequences = PREFIXES + 1 + RUNNING
-        self._context = LlamaContext(path, cells + _PREFIX_CELLS, sequences, SLICE_TOKENS, threads, kv_type)
+        with_prefixes = cells + PREFIXES * PREFIX_TOKENS
+        self._context = LlamaContext(path, with_prefixes, sequences, SLICE_TOKENS, threads, kv_type)
         trained = self._context.trained_tokens
         self._context_tokens = min(context_tokens, trained) if trained > 0 else context_tokens
         try:

@@ -1,0 +1,962 @@
+"""Many readers at one model: whatever they share and whenever they come or go, each gets what a plain reader would.
+
+All of it is measured in decodings, not in seconds: what a test does in `context.before` happens at the same place in
+every run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, pairwise
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+import pytest
+from tiny_gguf import TURN_END, plain_model
+from watched_context import WAIT, PlainReader, WatchedContext
+
+from qa import decode_loop
+from qa.decode_loop import (
+    FEW_ROWS,
+    MANY_ROWS,
+    PREFIX_TOKENS,
+    PREFIXES,
+    RUNNING,
+    DecodeLoop,
+    Outcome,
+    Prompt,
+    Request,
+)
+from qa.errors import Busy, PromptTooLong
+from qa.language_model import Asker
+from qa.prefill_cache import PrefillCache
+
+# How much a logit may differ from a plain reading of the same tokens. Up to .0011 was measured where the cells lie in
+# another order (sums are rounded otherwise, and then KV values to 16 bits), else 0; the logits span 15.
+ROUNDING = 0.01
+CELLS = 4096
+SLICE = 16  # tokens; the model's own are longer, and take the tiny one 2 to 10 ms
+WRITABLE = tuple(range(ord(" "), ord("~") + 1))
+
+
+def slices_of(text: str) -> list[tuple[int, ...]]:
+    """A token is a byte."""
+    tokens = text.encode()
+    return [tuple(tokens[start : start + SLICE]) for start in range(0, len(tokens), SLICE)]
+
+
+def prompt(prefix: str = "System. ", passage: str = "", question: str = "What is it?") -> Prompt:
+    before, kept, after = slices_of(prefix), slices_of(passage), slices_of(question)
+    key = hashlib.sha256((prefix + passage).encode()).hexdigest() if passage else None
+    return Prompt((*before, *kept, *after), len(before), len(before) + len(kept), key)
+
+
+def of_slices(count: int, letter: str = "p") -> str:
+    """A passage of so many full slices."""
+    return "".join(f"{letter} {place} of {count} ".ljust(SLICE, letter) for place in range(count))
+
+
+def tokens_of(asked: Prompt) -> list[int]:
+    return list(chain.from_iterable(asked.slices))
+
+
+class Outbox(SimpleQueue[Outcome]):
+    """Remembers after how many decodings each outcome came."""
+
+    def __init__(self, context: WatchedContext) -> None:
+        self._context = context
+        self.at: list[int] = []
+
+    def put(self, item: Outcome, block: bool = True, timeout: float | None = None) -> None:
+        self.at.append(len(self._context.decoded))
+        super().put(item)
+
+
+class Room:
+    """A loop over the tiny model, and what a test wants to know of it."""
+
+    def __init__(
+        self,
+        path: Path,
+        cells: int = CELLS,
+        queue: int = 32,
+        longest_wait: float = 30.0,
+        states: PrefillCache | None = None,
+        promised: int | None = None,
+    ) -> None:
+        self.states = states or PrefillCache(None, "00")
+        with_prefixes = cells + PREFIXES * PREFIX_TOKENS
+        self.context = WatchedContext(path, with_prefixes, PREFIXES + 1 + RUNNING, SLICE, threads=1)
+        self.loop = DecodeLoop(self.context, promised or cells, self.states, queue, longest_wait)
+        self.closed = False
+
+    def ask(
+        self,
+        asked: Prompt,
+        max_tokens: int = 0,
+        client: str = "",
+        cancelled: Callable[[], bool] = lambda: False,
+        background: bool = False,
+    ) -> Request:
+        """A reply of so many tokens; with none, scores; in the background neither."""
+        scored = () if max_tokens or background else WRITABLE
+        request = Request(asked, max_tokens, scored, Asker(client, cancelled), background, outbox=Outbox(self.context))
+        self.loop.submit(request)
+        return request
+
+    def together(self, ask: Callable[[], Sequence[Request]]) -> Sequence[Request]:
+        """What is asked comes while one slice of somebody else is decoded; decodings are counted from its end on."""
+        other: list[Request] = []
+        with self.context.held(lambda: other.append(self.ask(prompt("", "", "Who comes first?")))):
+            self.context.decoded.clear()
+            requests = ask()
+            self.context.decoded.clear()
+        end_of(other[0])
+        return requests
+
+    def do_at(self, decoding: int, what: Callable[[], object]) -> None:
+        """While the so many-th decoding from now goes on."""
+        count = 0
+
+        def before() -> None:
+            nonlocal count
+            count += 1
+            if count == decoding:
+                what()
+
+        self.context.before = before
+
+    def is_empty(self) -> bool:
+        """No cells but those of prefixes, once nobody is served any more."""
+        deadline = time.monotonic() + WAIT
+        # A reader has its end before the loop has freed its cells, and then its sequence.
+        while self.loop._running or self.loop._waiting or len(self.loop._free) < RUNNING:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.001)
+        return set(self.context.in_use()) <= set(range(PREFIXES))
+
+    def close(self) -> None:
+        self.loop.close()
+        self.states.close()
+        self.closed = True
+
+
+Open = Callable[..., Room]
+
+
+def outcomes(request: Request) -> list[Outcome]:
+    """All that comes, up to the end or an error."""
+    got: list[Outcome] = [request.outbox.get(timeout=WAIT)]
+    while isinstance(got[-1], (str, list)):
+        got.append(request.outbox.get(timeout=WAIT))
+    return got
+
+
+def end_of(request: Request) -> Outcome:
+    return outcomes(request)[-1]
+
+
+def text_of(request: Request) -> str:
+    got = outcomes(request)
+    assert got[-1] is None, got[-1]
+    return "".join(piece for piece in got if isinstance(piece, str))
+
+
+def scores_of(request: Request) -> list[float]:
+    scores, end = outcomes(request)
+    assert isinstance(scores, list)
+    assert end is None
+    return scores
+
+
+def first_word_at(request: Request) -> int:
+    """Decodings until it came."""
+    assert isinstance(request.outbox, Outbox)
+    return request.outbox.at[0]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return plain_model(tmp_path_factory.mktemp("tiny") / "plain.gguf")
+
+
+@pytest.fixture(scope="module")
+def plain(path: Path) -> Iterator[PlainReader]:
+    reader = PlainReader(path)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def opened(path: Path) -> Iterator[Open]:
+    """Opens rooms. Whatever a test did there, in the end nobody is left, no cell is taken, and the thread ends."""
+    rooms: list[Room] = []
+
+    def open_one(**settings: object) -> Room:
+        rooms.append(Room(path, **settings))  # type: ignore[arg-type]
+        return rooms[-1]
+
+    yield open_one
+    empty = [room.closed or room.is_empty() for room in rooms]
+    for room in rooms:
+        room.close()
+    assert all(empty)
+    assert not any(room.loop._thread.is_alive() for room in rooms)
+
+
+@pytest.fixture
+def room(opened: Open) -> Room:
+    return opened()
+
+
+def plain_text(plain: PlainReader, asked: Prompt, max_tokens: int) -> str:
+    written = plain.write(tokens_of(asked), max_tokens)
+    return bytes(token for token in written if token != TURN_END).decode()
+
+
+def assert_plain_scores(plain: PlainReader, asked: Prompt, scores: Sequence[float]) -> None:
+    np.testing.assert_allclose(scores, plain.scores(tokens_of(asked))[list(WRITABLE)], atol=ROUNDING)
+
+
+def assert_greedy(plain: PlainReader, asked: Prompt, text: str, max_tokens: int, cut: bool = False) -> None:
+    plain.assert_greedy(tokens_of(asked), text.encode(), max_tokens, ROUNDING, cut)
+
+
+# -- reading and sharing -----------------------------------------------------------------------------------------------
+
+
+def test_alone_it_is_a_plain_reader(room: Room, plain: PlainReader) -> None:
+    for number in range(5):
+        asked = prompt("System. ", of_slices(number), f"Question {number}?")
+        assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+        assert_greedy(plain, asked, text_of(room.ask(asked, 20)), 20)
+
+
+def test_an_empty_reply_is_an_end(room: Room) -> None:
+    asked = prompt()
+    request = Request(asked, 0, ())
+    room.loop.submit(request)
+    assert outcomes(request) == [None]
+    assert room.context.tokens() == asked.tokens
+
+
+@pytest.mark.parametrize("readers", [2, 5])
+def test_who_ask_about_the_same_at_once_have_it_read_once(room: Room, plain: PlainReader, readers: int) -> None:
+    passage = of_slices(6)
+    prompts = [prompt("System. ", passage, f"Question {number}?") for number in range(readers)]
+    requests = room.together(lambda: [room.ask(asked, client=f"{asked}") for asked in prompts])
+    for asked, request in zip(prompts, requests, strict=True):
+        assert_plain_scores(plain, asked, scores_of(request))
+    questions = sum(len(f"Question {number}?") for number in range(readers))
+    assert room.context.tokens() == len("System. ") + len(passage) + questions
+
+
+def test_the_same_question_at_once_is_read_once_but_for_its_last_slice(room: Room, plain: PlainReader) -> None:
+    asked = prompt("System. ", of_slices(2), "q" * (SLICE + 5))
+    requests = room.together(lambda: [room.ask(asked, 8, client=f"{number}") for number in range(3)])
+    for request in requests:
+        assert_greedy(plain, asked, text_of(request), 8)
+    read = sum(len(rows) for rows in room.context.decoded if not all(row.logits for row in rows))
+    assert read == asked.tokens + 2 * 5
+
+
+def test_one_who_comes_later_goes_on_from_where_the_other_is(room: Room, plain: PlainReader) -> None:
+    passage = of_slices(8)
+    prompts = [prompt("System. ", passage, question) for question in ("The first?", "The second?")]
+    later: list[Request] = []
+    room.do_at(5, lambda: later.append(room.ask(prompts[1], client="later")))
+    first = room.ask(prompts[0], client="first")
+    assert_plain_scores(plain, prompts[0], scores_of(first))
+    assert_plain_scores(plain, prompts[1], scores_of(later[0]))
+    assert room.context.tokens() == prompts[0].tokens + len("The second?")
+
+
+def test_a_passage_is_shared_with_one_who_writes(opened: Open, plain: PlainReader) -> None:
+    room = opened(states=PrefillCache(None, "00", memory_bytes=0))
+    prompts = [prompt("System. ", of_slices(4), question) for question in ("Write long.", "Is it so?")]
+    judged: list[Request] = []
+    room.do_at(9, lambda: judged.append(room.ask(prompts[1])))
+    writing = room.ask(prompts[0], 40)
+    assert_greedy(plain, prompts[0], text_of(writing), 40)
+    before = first_word_at(judged[0])
+    assert_plain_scores(plain, prompts[1], scores_of(judged[0]))
+    slices = [rows for rows in room.context.decoded[:before] if not all(row.logits for row in rows)]
+    assert sum(map(len, slices)) == prompts[0].tokens + len("Is it so?")
+
+
+def test_a_prefix_is_read_once_for_all(room: Room, plain: PlainReader) -> None:
+    prefix = "The rules of the house. " * 8
+    prompts = [prompt(prefix, of_slices(1, letter), "Which?") for letter in "abcde"]
+    for asked, request in zip(prompts, room.together(lambda: [room.ask(one) for one in prompts]), strict=True):
+        assert_plain_scores(plain, asked, scores_of(request))
+    assert room.context.tokens() == len(prefix) + 5 * (SLICE + len("Which?"))
+    room.context.decoded.clear()
+    asked = prompt(prefix, "", "And now?")
+    assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+    assert room.context.tokens() == len("And now?")
+
+
+def test_more_prefixes_than_are_kept_are_read_and_the_last_ones_kept(room: Room, plain: PlainReader) -> None:
+    prompts = [prompt(str(number) * 100, "", "Which?") for number in range(PREFIXES + 2)]
+    for _ in range(2):
+        requests = room.together(lambda: [room.ask(asked, client=f"{asked}") for asked in prompts])
+        for asked, request in zip(prompts, requests, strict=True):
+            assert_plain_scores(plain, asked, scores_of(request))
+        assert room.context.tokens() <= sum(asked.tokens for asked in prompts)
+    for asked in prompts:
+        scores_of(room.ask(asked))
+    room.context.decoded.clear()
+    for asked in reversed(prompts):
+        assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+    assert room.context.tokens() == sum(asked.tokens for asked in prompts) - PREFIXES * 100
+
+
+def test_long_prefixes_leave_the_cells_to_requests(opened: Open, plain: PlainReader) -> None:
+    room = opened(cells=1024)
+    for number in range(PREFIXES + 1):
+        asked = prompt(str(number) * 1000, "", "Which?")
+        assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+        # Read again each time, and the state behind it is of use all the same.
+        with_passage = prompt("p" * 700, "A passage. ", "Which?")
+        assert_plain_scores(plain, with_passage, scores_of(room.ask(with_passage)))
+    assert room.context.tokens() == 4 * (1006 + 706) + len("A passage. ")
+    assert room.is_empty()
+    assert room.context.in_use() == []
+
+
+def test_prompts_without_a_prefix_or_without_a_passage(room: Room, plain: PlainReader) -> None:
+    for asked in (prompt("", "", "Only a question?"), prompt("", "Only a passage. ", "And a question?")):
+        for _ in range(2):
+            assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+    assert room.is_empty()
+    assert room.context.in_use() == []
+
+
+# -- stored states -----------------------------------------------------------------------------------------------------
+
+
+def test_a_passage_that_was_read_is_stored_and_not_read_again(room: Room, plain: PlainReader) -> None:
+    prompts = [prompt("System. ", of_slices(3), question) for question in ("The first?", "The second?")]
+    scores_of(room.ask(prompts[0]))
+    assert prompts[0].key in room.states
+    room.context.decoded.clear()
+    assert_plain_scores(plain, prompts[1], scores_of(room.ask(prompts[1])))
+    assert room.context.tokens() == len("The second?")
+
+
+def test_a_state_serves_another_loop(opened: Open, plain: PlainReader) -> None:
+    states = PrefillCache(None, "00")
+    asked = prompt("System. ", of_slices(3))
+    scores = [scores_of(opened(states=states).ask(asked)) for _ in range(2)]
+    assert scores[0] == scores[1]
+    room = opened(states=states)
+    assert_greedy(plain, asked, text_of(room.ask(asked, 20)), 20)
+    # The prefix is read anew, the passage is not.
+    assert [len(rows) for rows in room.context.decoded[:2]] == [len("System. "), len("What is it?")]
+
+
+@pytest.mark.parametrize("damage", ["longer", "shorter", "later", "cut", "empty", "noise"])
+def test_a_state_that_does_not_fit_is_not_believed(opened: Open, plain: PlainReader, damage: str) -> None:
+    room = opened()
+    asked = prompt("System. ", of_slices(3))
+    others = {
+        "longer": prompt("System. ", of_slices(3) + "more"),
+        "shorter": prompt("System. ", of_slices(2)),
+        "later": prompt("System!! ", of_slices(3)),
+    }
+    scores_of(room.ask(asked))
+    for other in others.values():
+        scores_of(room.ask(other))
+    assert asked.key is not None
+    right = room.states.get(asked.key)
+    assert right is not None
+    wrong = {"cut": right[: len(right) // 2], "empty": b"", "noise": random.Random(1).randbytes(len(right))}
+    wrong |= {name: room.states.get(other.key or "") or b"" for name, other in others.items()}
+    fresh = opened(states=PrefillCache(None, "00"))
+    fresh.states.put(asked.key, wrong[damage])
+    assert_plain_scores(plain, asked, scores_of(fresh.ask(asked)))
+    assert fresh.context.tokens() == asked.tokens
+    assert fresh.is_empty()
+
+
+def test_where_nothing_is_kept_all_is_read(opened: Open, plain: PlainReader) -> None:
+    room = opened(states=PrefillCache(None, "00", memory_bytes=0))
+    asked = prompt("System. ", of_slices(3))
+    for _ in range(3):
+        assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+    assert room.context.tokens() == 3 * asked.tokens - 2 * len("System. ")
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+Guess = Callable[[Sequence[int], Sequence[int], int], list[int]]
+
+
+def oracle(plain: PlainReader, prompts: Sequence[Prompt], spoil: Callable[[list[int]], list[int]]) -> Guess:
+    """Guesses what the model will really write, past the end of its turn too, and lets `spoil` change that."""
+    source_of = {tuple(tokens_of(Prompt(asked.slices[asked.prefix :], 0, 0))): asked for asked in prompts}
+    futures = {source: plain.write(tokens_of(asked), 80) for source, asked in source_of.items()}
+
+    def guess(source: Sequence[int], written: Sequence[int], most: int) -> list[int]:
+        future = futures[tuple(source)]
+        if future[: len(written)] != list(written):
+            return []  # two tokens were as likely as each other
+        return spoil([*future[len(written) :], 65, 66, 67])[: max(most, 0)]
+
+    return guess
+
+
+def wrong(token: int) -> int:
+    return 65 if token != 65 else 66
+
+
+SPOILS: dict[str, Callable[[list[int]], list[int]]] = {
+    "right": lambda tokens: tokens,
+    "wrong": lambda tokens: [wrong(token) for token in tokens],
+    "wrong from the third on": lambda tokens: [*tokens[:2], *(wrong(token) for token in tokens[2:])],
+    "sometimes wrong": lambda tokens: [wrong(token) if token % 5 == 0 else token for token in tokens],
+    "one": lambda tokens: tokens[:1],
+    "none": lambda tokens: [],
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
+@pytest.mark.parametrize("writers", [1, 3, RUNNING])
+def test_guesses_change_no_word(
+    room: Room, plain: PlainReader, monkeypatch: pytest.MonkeyPatch, spoil: str, writers: int
+) -> None:
+    prompts = [prompt("System. ", f"About {number}. ", f"Question {number}?") for number in range(writers * 2)]
+    monkeypatch.setattr(decode_loop, "guess", oracle(plain, prompts, SPOILS[spoil]))
+    limits = [(7 * number) % 41 + 1 for number in range(len(prompts))]
+    requests = [room.ask(asked, limit, client=f"{asked}") for asked, limit in zip(prompts, limits, strict=True)]
+    for asked, limit, request in zip(prompts, limits, requests, strict=True):
+        assert_greedy(plain, asked, text_of(request), limit)
+    assert max(len(rows) for rows in room.context.decoded if all(row.logits for row in rows)) <= MANY_ROWS
+    assert room.is_empty()
+
+
+def test_right_guesses_save_decodings(room: Room, plain: PlainReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = long_winded(plain, 64)
+    counts = {}
+    for name in ("right", "wrong", "none"):
+        monkeypatch.setattr(decode_loop, "guess", oracle(plain, [asked], SPOILS[name]))
+        room.context.decoded.clear()
+        assert len(text_of(room.ask(asked, 64))) == 64
+        counts[name] = [len(rows) for rows in room.context.decoded if all(row.logits for row in rows)]
+    assert counts["none"] == [1] * 63
+    # A wrong guess costs rows, never words.
+    assert len(counts["wrong"]) == 63
+    assert max(counts["wrong"]) == FEW_ROWS
+    # Few are guessed until a run of guesses was right; the last decoding has what is left to write.
+    assert counts["right"] == [FEW_ROWS, *[MANY_ROWS] * 3, 63 - FEW_ROWS - 3 * MANY_ROWS]
+
+
+def long_winded(plain: PlainReader, tokens: int) -> Prompt:
+    """A prompt whose reply does not end before so many tokens."""
+    prompts = (prompt("System. ", "", f"Tell me of {number}.") for number in range(100))
+    return next(asked for asked in prompts if TURN_END not in plain.write(tokens_of(asked), tokens))
+
+
+def ending(plain: PlainReader, least: int, most: int) -> Prompt:
+    """A prompt whose reply ends by itself after so many tokens."""
+    prompts = (prompt("System. ", "", f"Tell me of {number}.") for number in range(300))
+    return next(
+        asked
+        for asked in prompts
+        if TURN_END in (written := plain.write(tokens_of(asked), most + 1)) and len(written) > least
+    )
+
+
+@pytest.mark.parametrize("limit", range(1, 13))
+def test_a_run_of_right_guesses_stops_at_the_limit(
+    room: Room, plain: PlainReader, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    asked = long_winded(plain, 20)
+    monkeypatch.setattr(decode_loop, "guess", oracle(plain, [asked], SPOILS["right"]))
+    assert_greedy(plain, asked, text_of(room.ask(asked, limit)), limit)
+    # No cell is used that was not asked for.
+    assert max(row.position for rows in room.context.decoded for row in rows) < asked.tokens + limit
+
+
+def test_the_turn_ends_in_the_middle_of_right_guesses(
+    room: Room, plain: PlainReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ending(plain, 8, 15)
+    expected = plain_text(plain, asked, 60)
+    monkeypatch.setattr(decode_loop, "guess", oracle(plain, [asked], SPOILS["right"]))
+    assert text_of(room.ask(asked, 60)) == expected
+    # The guesses went past the end.
+    last = [rows for rows in room.context.decoded if all(row.logits for row in rows)][-1]
+    assert TURN_END in [row.token for row in last[:-1]]
+    assert last[-1].position > asked.tokens + len(expected)
+
+
+def test_its_own_guesses_change_no_word_either(room: Room, plain: PlainReader) -> None:
+    """The tiny model writes at random; now and then a guess from what it has read is right."""
+    alphabet = "".join(map(chr, WRITABLE))
+    prompts = [prompt("System. ", alphabet * 3, f"Question {number}?") for number in range(30)]
+    requests = [room.ask(asked, 40) for asked in prompts]
+    for asked, request in zip(prompts, requests, strict=True):
+        assert_greedy(plain, asked, text_of(request), 40)
+
+
+# -- those who leave ---------------------------------------------------------------------------------------------------
+
+HOWS = ["cancelled", "left"]
+
+
+class Leaver:
+    """A reader who leaves at a certain decoding, one way or the other."""
+
+    def __init__(self, how: str) -> None:
+        self._how = how
+        self.gone = threading.Event()
+        self.request: Request | None = None
+
+    def cancelled(self) -> bool:
+        return self._how == "cancelled" and self.gone.is_set()
+
+    def leave(self) -> None:
+        self.gone.set()
+        assert self.request
+        self.request.left = self._how == "left"
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize(
+    ("decoding", "where"),
+    [(1, "prefix"), (2, "prefix"), (5, "passage"), (10, "question"), (11, "first word"), (14, "words")],
+)
+def test_who_leaves_is_served_two_steps_more_at_most(
+    room: Room, plain: PlainReader, how: str, decoding: int, where: str
+) -> None:
+    asked = prompt("x" * 3 * SLICE, of_slices(6), "Question?")
+    leaver = Leaver(how)
+    room.do_at(decoding, leaver.leave)
+    leaver.request = room.ask(asked, 60, cancelled=leaver.cancelled)
+    assert end_of(leaver.request) is None
+    assert room.is_empty()
+    assert len(room.context.decoded) <= decoding + 1
+    # What it left half read is of use to the next, and right.
+    assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_who_leaves_while_waiting_is_never_served(opened: Open, how: str) -> None:
+    room = opened(cells=320)
+    leaver = Leaver(how)
+    with room.context.held(lambda: room.ask(prompt("", of_slices(15)), 20)):
+        room.context.decoded.clear()
+        leaver.request = room.ask(prompt("", of_slices(10, "q")), 20, cancelled=leaver.cancelled)
+        room.do_at(2, leaver.leave)
+    assert end_of(leaver.request) is None
+    assert room.is_empty()
+    assert not any(row.token == ord("q") for rows in room.context.decoded for row in rows)
+
+
+def test_others_do_not_notice_that_one_leaves(room: Room, plain: PlainReader) -> None:
+    passage = of_slices(5)
+    prompts = [prompt("System. ", passage, f"Question {number}?") for number in range(4)]
+    for decoding in range(1, 14):
+        leaver = Leaver("cancelled")
+        room.do_at(decoding, leaver.gone.set)
+        asks = [lambda: False, leaver.cancelled, lambda: False, leaver.cancelled]
+        requests = [room.ask(one, 12, cancelled=cancelled) for one, cancelled in zip(prompts, asks, strict=True)]
+        for number, request in enumerate(requests):
+            assert_greedy(plain, prompts[number], text_of(request), 12, cut=number in (1, 3))
+        room.states.keep_only(())
+    assert room.is_empty()
+
+
+@pytest.mark.parametrize("while_it", ["waits", "reads", "writes"])
+def test_one_who_cannot_be_asked_whether_it_left_is_given_up_alone(
+    opened: Open, plain: PlainReader, while_it: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = opened(cells=400)
+    failing = threading.Event()
+
+    def cancelled() -> bool:
+        if failing.is_set():
+            raise ValueError("the socket is closed")
+        return False
+
+    if while_it == "waits":
+        failing.set()
+    room.do_at({"waits": 99, "reads": 2, "writes": 7}[while_it], failing.set)
+    other = prompt("", of_slices(5))
+    first = room.ask(other, 20)
+    second = room.ask(prompt("", of_slices(2, "q")), 60, client="failing", cancelled=cancelled)
+    assert end_of(second) is None
+    assert_greedy(plain, other, text_of(first), 20)
+    assert "the socket is closed" in caplog.text
+
+
+# -- closing -----------------------------------------------------------------------------------------------------------
+
+
+def test_closing_ends_everybody(opened: Open, plain: PlainReader) -> None:
+    room = opened()
+    asked = [prompt("System. ", of_slices(count, "rw"[count % 2])) for count in range(1, RUNNING + 6)]
+    requests = [room.ask(one, 100, client=f"{place}") for place, one in enumerate(asked)]
+    closing = threading.Thread(target=room.close)
+    room.do_at(25, closing.start)
+    ends = [outcomes(request) for request in requests]
+    closing.join(WAIT)
+    assert room.closed
+    assert all(got[-1] is None for got in ends)
+    assert any(len(got) > 1 for got in ends)  # some were being written
+    assert any(len(got) == 1 for got in ends)
+    with pytest.raises(RuntimeError, match="closed"):
+        room.ask(prompt())
+    room.loop.close()
+
+
+def test_closing_does_not_wait_for_what_is_read_in_the_background(opened: Open) -> None:
+    room = opened()
+    closing = threading.Thread(target=room.close)
+
+    def close() -> None:
+        closing.start()
+        while not room.loop._closing:
+            time.sleep(0.001)
+
+    room.do_at(3, close)
+    request = room.ask(prompt("System. ", of_slices(20)), background=True)
+    assert end_of(request) is None
+    closing.join(WAIT)
+    assert room.context.aborted == 1
+    assert len(room.context.decoded) == 2
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("decoding", [1, 2, 4, 9, 12])
+def test_an_error_reaches_all_who_are_served_and_nobody_else(
+    opened: Open, plain: PlainReader, decoding: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = opened(cells=500)
+    served = [prompt("System. ", of_slices(2), f"Question {number}?") for number in range(3)]
+    waiting = prompt("System. ", of_slices(6, "w"))
+
+    def fail() -> None:
+        raise OSError("no such luck")
+
+    room.do_at(decoding, fail)
+    requests = [room.ask(asked, 100, client="a") for asked in served]
+    later = room.ask(waiting, 20, client="a")
+    for request in requests:
+        error = end_of(request)
+        assert isinstance(error, OSError)
+        assert "no such luck" in caplog.text
+    assert_greedy(plain, waiting, text_of(later), 20)
+    room.context.decoded.clear()
+    # Not from a prefix, or from another's cells, that went with the rest; what was stored before is of use.
+    for asked in served:
+        assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+
+
+def test_too_few_cells_are_an_error_and_not_an_end(opened: Open, plain: PlainReader) -> None:
+    room = opened(cells=256 - PREFIXES * PREFIX_TOKENS, promised=10_000)
+    small, large = prompt("System. ", of_slices(1)), prompt("System. ", of_slices(30))
+    requests = [room.ask(large), room.ask(small, 200, client="other")]
+    ends = [end_of(request) for request in requests]
+    assert isinstance(ends[0], PromptTooLong)
+    assert ends[1] is None or isinstance(ends[1], PromptTooLong)
+    assert_plain_scores(plain, small, scores_of(room.ask(small)))
+
+
+# -- too many ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("queue", [0, 3])
+def test_a_full_queue_is_busy_at_once(opened: Open, plain: PlainReader, queue: int) -> None:
+    room = opened(queue=queue)
+    requests: list[Request] = []
+    with room.context.held(lambda: requests.append(room.ask(prompt(), 5))):
+        # Sequences are free: who takes one does not count as waiting.
+        requests += [room.ask(prompt(), 5) for _ in range(RUNNING - 1 + queue)]
+        began = time.monotonic()
+        with pytest.raises(Busy) as caught:
+            room.ask(prompt(), 5)
+        assert time.monotonic() - began < 0.1
+        assert caught.value.retry_after > 0
+    for request in requests:
+        assert_greedy(plain, prompt(), text_of(request), 5)
+    assert_greedy(plain, prompt(), text_of(room.ask(prompt(), 5)), 5)
+
+
+def test_who_waits_too_long_is_told_so(opened: Open, plain: PlainReader) -> None:
+    room = opened(cells=300, longest_wait=0.05)
+    long = prompt("", of_slices(15))
+    room.context.before = lambda: time.sleep(0.01)
+    requests: list[Request] = []
+    with room.context.held(lambda: requests.append(room.ask(long, 20))):
+        requests += [room.ask(long, 20) for _ in range(2)]
+    assert_greedy(plain, long, text_of(requests[0]), 20)
+    for request in requests[1:]:
+        assert isinstance(end_of(request), Busy)
+    room.context.before = lambda: None
+    assert_greedy(plain, long, text_of(room.ask(long, 20)), 20)
+
+
+def test_a_large_request_is_not_passed_by_small_ones_for_ever(opened: Open, plain: PlainReader) -> None:
+    room = opened(cells=320)
+    large = prompt("", of_slices(16))
+    small = [prompt("", of_slices(2, letter)) for letter in "abcdefgh"]
+    requests = room.together(
+        lambda: [
+            *(room.ask(asked, 20, client=f"{asked}") for asked in small[:4]),
+            room.ask(large, 20, client="large"),
+            *(room.ask(asked, 20, client=f"{asked}") for asked in small[4:]),
+        ]
+    )
+    prompts = [*small[:4], large, *small[4:]]
+    for asked, request in zip(prompts, requests, strict=True):
+        assert_greedy(plain, asked, text_of(request), 20)
+    assert all(first_word_at(request) > first_word_at(requests[4]) for request in requests[5:])
+
+
+# -- fairness ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("readers", [2, 8, RUNNING])
+def test_who_come_together_get_their_first_words_together(room: Room, readers: int) -> None:
+    prompts = [prompt("System. ", of_slices(5, letter)) for letter in "abcdefghijkl"[:readers]]
+    requests = room.together(lambda: [room.ask(asked, 5, client=f"{asked}") for asked in prompts])
+    for request in requests:
+        outcomes(request)
+    firsts = [first_word_at(request) for request in requests]
+    assert max(firsts) <= 2 * min(firsts)
+
+
+def test_one_question_does_not_wait_for_the_many_of_another_client(room: Room) -> None:
+    many = [prompt("System. ", of_slices(10, letter)) for letter in "abcdefghijkl"]
+    one = prompt("System. ", of_slices(10, "z"))
+    requests = room.together(
+        lambda: [*(room.ask(asked, client="many") for asked in many[:-1]), room.ask(one, client="one")]
+    )
+    for request in requests:
+        scores_of(request)
+    # Every second slice is its own.
+    assert first_word_at(requests[-1]) <= 2 * len(one.slices) + 1
+    assert min(first_word_at(request) for request in requests[:-1]) >= first_word_at(requests[-1])
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 6])
+@pytest.mark.parametrize("clients", ["one", "ever new ones"])
+def test_a_long_prompt_is_read_beside_an_endless_stream_of_short_ones(room: Room, in_flight: int, clients: str) -> None:
+    stream: list[Request] = []
+    numbers = iter(range(10_000))
+
+    def keep_asking() -> None:
+        stream[:] = [request for request in stream if request.outbox.empty()]
+        while len(stream) < in_flight and len(room.context.decoded) < 400:
+            number = next(numbers)
+            asked = prompt("System. ", f"{number:04d}" * 32)
+            stream.append(room.ask(asked, client="many" if clients == "one" else f"{number}"))
+
+    room.context.before = keep_asking
+    long = prompt("System. ", of_slices(20))
+    request = room.together(lambda: [room.ask(long, client="long")])[0]
+    scores_of(request)
+    # Clients get equal numbers of tokens; the slices of the short ones are not full.
+    share = 2.5 if clients == "one" else in_flight + 2
+    assert first_word_at(request) <= share * len(long.slices)
+    room.context.before = lambda: None
+
+
+def test_a_place_goes_to_the_client_that_has_none(room: Room) -> None:
+    many = [prompt("", "", f"Question {number} of many?") for number in range(RUNNING + 10)]
+    requests = room.together(
+        lambda: [*(room.ask(asked, 30, client="many") for asked in many), room.ask(prompt(), 30, client="one")]
+    )
+    for request in requests:
+        outcomes(request)
+    firsts = [first_word_at(request) for request in requests]
+    assert sum(first < firsts[-1] for first in firsts[:-1]) <= RUNNING
+
+
+def test_a_short_question_does_not_wait_for_a_long_article(room: Room) -> None:
+    long, short = prompt("System. ", of_slices(30)), prompt("System. ", of_slices(2, "s"))
+    newcomer: list[Request] = []
+    arrived: list[int] = []
+
+    def ask() -> None:
+        arrived.append(len(room.context.decoded))
+        newcomer.append(room.ask(short, client="newcomer"))
+
+    room.do_at(10, ask)
+    first = room.ask(long, client="first")
+    scores_of(first)
+    scores_of(newcomer[0])
+    assert first_word_at(newcomer[0]) - arrived[0] <= 2 * len(short.slices)
+    assert first_word_at(first) > first_word_at(newcomer[0])
+
+
+def test_who_write_get_a_word_with_every_slice_that_is_read(room: Room, plain: PlainReader) -> None:
+    writers = [long_winded(plain, 40)] * 2
+    reader = prompt("System. ", of_slices(20))
+    arrived: list[Request] = []
+    room.do_at(8, lambda: arrived.append(room.ask(reader, client="reader")))
+    requests = room.together(lambda: [room.ask(asked, 40, client=f"{n}") for n, asked in enumerate(writers)])
+    for request in requests:
+        assert_greedy(plain, writers[0], text_of(request), 40)
+    scores_of(arrived[0])
+    written = [len({row.sequence for row in rows if row.logits}) for rows in room.context.decoded]
+    both = written[written.index(2) : len(written) - written[::-1].index(2)]
+    assert sum(count < 2 for count in both) > 20  # slices of the third
+    assert not any(one < 2 and other < 2 for one, other in pairwise(both))
+
+
+# -- in the background -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("decoding", [1, 2, 5])
+def test_what_is_read_in_the_background_gives_way_in_the_middle_of_a_slice(
+    opened: Open, plain: PlainReader, decoding: int
+) -> None:
+    room = opened()
+    asked = prompt("The rules. " * 8, of_slices(5), "")
+    question = prompt("Other rules. ", of_slices(2, "q"))
+    newcomer: list[Request] = []
+    room.do_at(decoding, lambda: newcomer.append(room.ask(question, 30)))
+    ahead = room.ask(asked, background=True)
+    assert end_of(ahead) is None
+    assert room.context.aborted == 1
+    assert_greedy(plain, question, text_of(newcomer[0]), 30)
+    # Nothing of it is read while the other's question is read and its reply is written.
+    assert isinstance(newcomer[0].outbox, Outbox)
+    meanwhile = room.context.decoded[decoding - 1 : newcomer[0].outbox.at[-1]]
+    assert len({row.sequence for rows in meanwhile for row in rows}) == 1
+    assert len(meanwhile) > 5
+    # And what is stored is right.
+    about_it = prompt("The rules. " * 8, of_slices(5), "What is it?")
+    for place in (room, opened(states=room.states)):
+        place.context.decoded.clear()
+        assert_plain_scores(plain, about_it, scores_of(place.ask(about_it)))
+        assert place.context.tokens() <= len("The rules. " * 8) + len("What is it?")
+
+
+@pytest.mark.parametrize("look", [1, 5, 20])
+def test_a_slice_is_stopped_while_it_is_computed(room: Room, plain: PlainReader, look: int) -> None:
+    """Not only where it begins: llama.cpp asks again and again, and what it has computed by then is not kept."""
+    passage = of_slices(3)
+    newcomer: list[Request] = []
+    looks = 0
+
+    def at_look() -> None:
+        nonlocal looks
+        looks += len(room.context.decoded) == 2
+        if looks == look and not newcomer:
+            newcomer.append(room.ask(prompt("", "", "And I?"), 5))
+
+    room.context.at_look = at_look
+    assert end_of(room.ask(prompt("", passage, ""), background=True)) is None
+    assert room.context.aborted == 1
+    assert_greedy(plain, prompt("", "", "And I?"), text_of(newcomer[0]), 5)
+    assert_plain_scores(plain, prompt("", passage), scores_of(room.ask(prompt("", passage))))
+
+
+def test_many_in_the_background_do_not_stop_each_other(room: Room) -> None:
+    prompts = [prompt("System. ", of_slices(2, letter), "") for letter in "abcdefghijklmnop"]
+    for request in [room.ask(asked, background=True) for asked in prompts]:
+        assert end_of(request) is None
+    assert all(asked.key in room.states for asked in prompts)
+    assert room.context.aborted == 0
+
+
+def test_one_who_waits_for_the_cells_of_the_background_gets_them(opened: Open, plain: PlainReader) -> None:
+    room = opened(cells=200)
+    question = prompt("", of_slices(8, "q"))
+    newcomer: list[Request] = []
+    room.do_at(3, lambda: newcomer.append(room.ask(question, 20)))
+    assert end_of(room.ask(prompt("", of_slices(8), ""), background=True)) is None
+    assert_greedy(plain, question, text_of(newcomer[0]), 20)
+
+
+def test_the_background_may_leave_too(room: Room) -> None:
+    leaver = Leaver("cancelled")
+    room.do_at(2, leaver.gone.set)
+    asked = prompt("System. ", of_slices(9), "")
+    assert end_of(room.ask(asked, background=True, cancelled=leaver.cancelled)) is None
+    assert asked.key not in room.states
+    assert len(room.context.decoded) == 2
+
+
+def test_quiet_is_when_nobody_is_served(room: Room) -> None:
+    assert 0 <= room.loop.quiet_for() < WAIT
+    quiet: list[float] = []
+    room.context.before = lambda: quiet.append(room.loop.quiet_for())
+    time.sleep(0.05)
+    end_of(room.ask(prompt("System. ", of_slices(2), ""), background=True))
+    assert len(quiet) == 3
+    assert min(quiet) >= 0.05
+    quiet.clear()
+    text_of(room.ask(prompt(), 5))
+    assert quiet
+    assert set(quiet) == {0}
+    time.sleep(0.05)
+    assert room.is_empty()
+    assert 0.05 <= room.loop.quiet_for() < WAIT
+    with room.context.held(lambda: room.ask(prompt("System. ", of_slices(2), ""), background=True)):
+        assert room.loop.quiet_for() > 0
+        waiting = room.ask(prompt())
+        assert room.loop.quiet_for() == 0
+    scores_of(waiting)
+
+
+# -- all at once -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_they_share_each_gets_what_a_plain_reader_would(
+    opened: Open, plain: PlainReader, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Readers who come, share and leave at random, while states go and passages are read ahead."""
+    dice = random.Random(seed)
+    room = opened(cells=1024, queue=1000)
+    prefixes = ["System. ", "Rules. " * 20, "s" * SLICE, "", "x" * 400]
+    passages = ["", *(of_slices(count, letter) + "." * count for count in range(4) for letter in "ab")]
+    monkeypatch.setattr(decode_loop, "guess", lambda source, written, most: [*dice.choices(WRITABLE, k=max(most, 0))])
+    asked: list[tuple[Request, Prompt, int]] = []
+
+    def arrive() -> None:
+        if len(asked) >= 80 or dice.random() < 0.7:
+            return
+        one = prompt(
+            dice.choice(prefixes), dice.choice(passages), f"Question {dice.randrange(5)}?" * dice.choice((1, 9))
+        )
+        most = dice.choice((0, 0, 1, 5, 30))
+        until = len(room.context.decoded) + dice.randrange(30)
+        leaves = dice.random() < 0.3
+        request = room.ask(
+            one,
+            most,
+            client=f"{dice.randrange(4)}",
+            cancelled=lambda: leaves and len(room.context.decoded) > until,
+            background=most == 0 and dice.random() < 0.3,
+        )
+        asked.append((request, one, most))
+        if dice.random() < 0.1:
+            room.states.keep_only(())
+
+    room.context.before = arrive
+    while len(asked) < 80:
+        outcomes(room.ask(prompt("", "", "Tick."), 3))
+    for request, one, most in asked:
+        got = outcomes(request)
+        assert got[-1] is None
+        left = request.given_up()
+        if request.scored and len(got) > 1:
+            assert isinstance(got[0], list)
+            assert_plain_scores(plain, one, got[0])
+        elif most:
+            assert_greedy(plain, one, "".join(map(str, got[:-1])), most, cut=left)
+    assert room.is_empty()

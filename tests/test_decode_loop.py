@@ -257,13 +257,13 @@ def test_who_ask_about_the_same_at_once_have_it_read_once(room: Room, plain: Pla
     assert room.context.tokens() == len("System. ") + len(passage) + questions
 
 
-def test_the_same_question_at_once_is_read_once_but_for_its_last_slice(room: Room, plain: PlainReader) -> None:
+def test_of_the_same_question_at_once_the_passage_is_read_once(room: Room, plain: PlainReader) -> None:
     asked = prompt("System. ", of_slices(2), "q" * (SLICE + 5))
     requests = room.together(lambda: [room.ask(asked, 8, client=f"{number}") for number in range(3)])
     for request in requests:
         assert_greedy(plain, asked, text_of(request), 8)
     read = sum(len(rows) for rows in room.context.decoded if not all(row.logits for row in rows))
-    assert read == asked.tokens + 2 * 5
+    assert read == asked.tokens + 2 * (asked.tokens - asked.length(asked.kept))
 
 
 def test_one_who_comes_later_goes_on_from_where_the_other_is(room: Room, plain: PlainReader) -> None:
@@ -605,7 +605,7 @@ def test_closing_ends_everybody(opened: Open, plain: PlainReader) -> None:
     asked = [prompt("System. ", of_slices(count, "rw"[count % 2])) for count in range(1, RUNNING + 6)]
     requests = [room.ask(one, 100, client=f"{place}") for place, one in enumerate(asked)]
     closing = threading.Thread(target=room.close)
-    room.do_at(25, closing.start)
+    room.do_at(40, closing.start)
     ends = [outcomes(request) for request in requests]
     closing.join(WAIT)
     assert room.closed
@@ -734,6 +734,22 @@ def test_who_come_together_get_their_first_words_together(room: Room, readers: i
         outcomes(request)
     firsts = [first_word_at(request) for request in requests]
     assert max(firsts) <= 2 * min(firsts)
+
+
+@pytest.mark.parametrize("clients", ["one", "many"])
+def test_questions_about_stored_passages_are_answered_together_too(
+    room: Room, plain: PlainReader, clients: str
+) -> None:
+    prompts = [prompt("System. ", of_slices(2, letter), letter * SLICE) for letter in "abcdefgh"]
+    for asked in prompts:
+        scores_of(room.ask(asked))
+    requests = room.together(
+        lambda: [room.ask(asked, 5, client="" if clients == "one" else f"{asked}") for asked in prompts]
+    )
+    for asked, request in zip(prompts, requests, strict=True):
+        assert_greedy(plain, asked, text_of(request), 5)
+    firsts = [first_word_at(request) for request in requests]
+    assert max(firsts) <= 1.5 * min(firsts)  # one after the other: 8 times
 
 
 def test_one_question_does_not_wait_for_the_many_of_another_client(room: Room) -> None:

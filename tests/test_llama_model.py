@@ -5,7 +5,6 @@ Most of it is on the tiny models, where a token is a byte and what is written is
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import math
 import os
@@ -15,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -844,21 +843,20 @@ def test_a_real_models_logits_are_those_of_a_fresh_reading(
     opened: Open, small_path: Path, small_plain: PlainReader, tmp_path: Path
 ) -> None:
     """All of them, on fifty passages: read, in memory, after a restart, from disk only, and beside one who writes."""
-    passages = fifty_passages(350)
+    passages = fifty_passages(250)
     prompts = [about(passage, "Is it so?") for passage in passages]
     fresh: list[npt.NDArray[np.float32]] = []
     furthest: dict[str, float] = {}
 
     def compare(name: str, model: LlamaModel, context: WatchedContext) -> None:
         for passage, prompt, logits in zip(passages, prompts, fresh, strict=True):
-            with contextlib.closing(model.generate(about(passage, "Retell it."), 40)) as writing:
-                if name == "beside a writer":
-                    next(writing)
-                else:
-                    writing.close()
-                    assert is_empty(model, context)
-                context.decoded.clear()
-                model.score(prompt, ["yes"])
+            writing = model.generate(about(passage, "Retell it."), 40) if name == "beside a writer" else None
+            if writing:
+                next(writing)
+            context.decoded.clear()
+            model.score(prompt, ["yes"])
+            if writing:
+                writing.close()
             furthest[name] = max(furthest.get(name, 0), float(np.abs(context.logits - logits).max()))
             slices = [rows for rows in context.decoded if not all(row.logits for row in rows)]
             assert name == "read" or sum(map(len, slices)) < 40  # the question, and the prefix once
@@ -877,8 +875,9 @@ def test_a_real_models_logits_are_those_of_a_fresh_reading(
     model.close()
     model, context = open_one(memory_bytes=4 << 20)
     compare("from disk only", model, context)
-    print(furthest)
-    assert max(furthest.values()) < REAL_ROUNDING
+    passages_apart = [float(np.abs(one - other).max()) for one, other in pairwise(fresh)]
+    print(furthest, "one passage and the next:", min(passages_apart))
+    assert max(furthest.values()) < REAL_ROUNDING < min(passages_apart)
 
 
 @pytest.mark.slow

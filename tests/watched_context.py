@@ -123,7 +123,8 @@ class PlainReader:
 
     def piece(self, token: int) -> bytes:
         buffer = ctypes.create_string_buffer(64)
-        return buffer.raw[: llama_cpp.llama_token_to_piece(self.vocabulary, token, buffer, 64, 0, False)]
+        count = llama_cpp.llama_token_to_piece(self.vocabulary, token, buffer, 64, 0, False)
+        return buffer.raw[:count]
 
     def is_end(self, token: int) -> bool:
         return bool(llama_cpp.llama_vocab_is_eog(self.vocabulary, token))

@@ -148,8 +148,8 @@ class DecodeLoop:
         self._closing = False
         self._last_ended = time.monotonic()
         # From here on only the owner thread.
-        self._served: dict[str, int] = {}  # how far each client is: see _next_to_read
-        self._pace = 0  # how far the client that read last is
+        self._served: dict[str, int] = {}  # how far each client that reads is, in tokens: see _next_to_read
+        self._pace = 0  # how far the furthest ever was
         self._prefixes: dict[Slices, int] = {}  # the sequence that holds it; the one used last comes last
         self._scratch = PREFIXES
         self._free = list(range(PREFIXES + 1, PREFIXES + 1 + RUNNING))
@@ -231,13 +231,10 @@ class DecodeLoop:
                 self._running.append(_Running(first, self._free.pop()))
 
     def _start_clock(self, client: str) -> None:
-        """A client that had nothing to read goes on from where the others are, or from where it was if that is more."""
+        """A client that had nothing to read starts where the furthest is: nobody waits for what others had before."""
         reading = {one.request.asker.client for one in self._running if one.token is None}
-        if client not in reading:
-            self._served[client] = max(self._served.get(client, 0), self._pace)
-        for other in [other for other, served in self._served.items() if served < self._pace]:
-            if other not in reading:
-                del self._served[other]
+        self._served = {client: served for client, served in self._served.items() if client in reading}
+        self._served.setdefault(client, self._pace)
 
     def _drop_those_who_left(self) -> None:
         for one in [*self._running]:
@@ -245,17 +242,23 @@ class DecodeLoop:
                 self._finish(one)
 
     def _next_to_read(self) -> _Running | None:
-        """Of those whose prompt is not read yet, one of the client that was served least, and of its own requests the
-        one that was: readers who come together get their first words together, a short question does not wait for a
-        long article, nor one question for the many of another client (self-clocked fair queueing, Golestani 1994).
+        """Of those whose prompt is not read yet, one of the client that was served least, and of its questions the one
+        that was: readers who come together get their first words together, a short question does not wait for a long
+        article, nor one question for the many of another client (self-clocked fair queueing, Golestani 1994). The
+        requests of one question have the same asker.
 
         What goes on in the background is read while there is nothing else.
         """
         front = [one for one in self._running if not one.request.background]
         reading = [one for one in front or self._running if one.token is None]
 
-        def turn(one: _Running) -> tuple[int, int, float]:
-            return self._served[one.request.asker.client], one.served, one.request.arrived
+        served_so_far: Counter[int] = Counter()
+        for one in self._running:
+            served_so_far[id(one.request.asker)] += one.served
+
+        def turn(one: _Running) -> tuple[int, int, int, float]:
+            asker = one.request.asker
+            return self._served[asker.client], served_so_far[id(asker)], one.served, one.request.arrived
 
         return min(reading, key=turn, default=None)
 
@@ -291,7 +294,7 @@ class DecodeLoop:
         left to read, all others of whom that is true, so that those who came together get their first words together;
         but none of a client that was served more than its own.
 
-        A passage is read alone, so that its state is the same to the last bit whoever reads beside it.
+        A passage is read alone, in the same batches whoever reads beside it.
         """
         if self._context.can_share:
             self._take_over(first)
@@ -356,7 +359,8 @@ class DecodeLoop:
         prompt = one.request.prompt
         if one.slices >= prompt.prefix:
             self._hold_prefix(one)
-        if prompt.key and one.slices == prompt.kept and prompt.key not in self._states:
+        # Only right behind the passage: later there is a part of the question as well.
+        if prompt.key and one.position == prompt.length(prompt.kept) and prompt.key not in self._states:
             self._context.copy(one.sequence, self._scratch, prompt.length(prompt.prefix), one.position)
             self._states.put(prompt.key, self._context.save(self._scratch))
             self._context.forget(self._scratch)

@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tiny_gguf import plain_model
+from watched_context import WatchedContext
 
 from index.articles import Article
 from index.errors import BrokenIndex
 from index.passages import Passage
 from index.progress import NoProgress
-from qa import reading_ahead
+from qa import llama_model, reading_ahead
 from qa.errors import Busy, PromptTooLong
 from qa.language_model import NOBODY, Asker, Message, kept_key
+from qa.llama_model import LlamaModel
 from qa.prefill_cache import USUAL_BYTES, PrefillCache
 from qa.prompt import passage_messages
 from qa.reading_ahead import IdleReader, ReadReport, read_ahead, state_keys
@@ -63,6 +66,7 @@ class Model:
         self.trouble: dict[str, Exception] = {}
         self.reading = threading.Event()
         self.askers: list[Asker] = []
+        self.meanwhile: Callable[[], object] = lambda: None  # what happens while it reads
 
     def read_ahead(self, messages: Sequence[Message], asker: Asker = NOBODY) -> bool:
         text = messages[-1].text.split("\n")[1]
@@ -70,6 +74,7 @@ class Model:
         if trouble := self.trouble.pop(text, None):
             raise trouble
         self.read.append(text)
+        self.meanwhile()
         key = kept_key(messages)
         assert key
         self.states.put(key, b"x")
@@ -132,6 +137,18 @@ def test_a_full_disk_budget_ends_it(tmp_path: Path) -> None:
     states.close()
 
 
+def test_it_ends_when_the_disk_budget_is_reached_and_counts_what_there_is(tmp_path: Path) -> None:
+    states = PrefillCache(tmp_path, "ab", disk_bytes=USUAL_BYTES + 300)  # a file has 150 bytes and more
+    model = Model(states)
+    states.put(key_of("last"), b"x")
+    model.meanwhile = states.flush
+    report = ahead(Index("one", "two", "three", "four", "last"), model)
+    assert report.full
+    assert 1 <= report.read <= 2
+    assert report.stored == report.read + 1
+    states.close()
+
+
 def test_the_keys_are_those_of_the_prompts_about_the_passages() -> None:
     assert state_keys(Index("one", "two")) == {key_of("one"), key_of("two")}
 
@@ -169,6 +186,30 @@ def test_what_is_no_longer_in_the_index_is_let_go_of(opened: Callable[..., IdleR
     assert key_of("kept") in model.states
 
 
+def test_what_is_deleted_while_it_reads_is_let_go_of_next(opened: Callable[..., IdleReader], model: Model) -> None:
+    index = Index(*(f"old {number}" for number in range(300)), "kept")
+
+    def build() -> None:
+        index.texts, index.generation = ["new", "kept"], "2"
+        model.meanwhile = lambda: None
+
+    model.meanwhile = build
+    opened(index)
+    assert until(lambda: len(model.read) >= 3)
+    assert model.read == ["old 0", "new", "kept"]
+    assert key_of("old 0") not in model.states
+
+
+def test_what_there_is_no_room_for_is_read_when_there_is(
+    opened: Callable[..., IdleReader], model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+    monkeypatch.setattr(model.states, "has_room", lambda: looks.append(len(looks) >= 5) or looks[-1])
+    opened(Index("one", "two"))
+    assert until(lambda: model.read == ["one", "two"])
+    assert len(looks) >= 7
+
+
 def test_told_not_to_read_it_still_lets_go(opened: Callable[..., IdleReader], model: Model) -> None:
     model.states.put(key_of("deleted"), b"x")
     opened(Index("kept"), ahead=False)
@@ -200,3 +241,79 @@ def test_closing_tells_the_model_and_ends_the_thread(opened: Callable[..., IdleR
     reader.close()
     assert model.askers[0].cancelled()
     assert "idle reader" not in {thread.name for thread in threading.enumerate()}
+
+
+# -- with a model that reads -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LlamaModel, WatchedContext]]:
+    """The tiny model, its states on disk."""
+    monkeypatch.setattr(llama_model, "LlamaContext", WatchedContext)
+    monkeypatch.setattr(reading_ahead, "_LOOK", 0.005)
+    monkeypatch.setattr(reading_ahead, "_QUIET", 0.02)
+    states = PrefillCache(tmp_path / "states", "ab")
+    model = LlamaModel(plain_model(tmp_path / "tiny.gguf"), threads=1, states=states)
+    assert isinstance(model._context, WatchedContext)
+    yield model, model._context
+    model.close()
+
+
+def asked_about(text: str) -> list[Message]:
+    """What a reader asks about a passage that may have been read ahead."""
+    article, passage = passage_of(text)
+    system, user = passage_messages(article, passage.text)
+    return [system, Message("user", (user.pieces[0], "Question: What is new?"), kept=1)]
+
+
+def texts_decoded(context: WatchedContext) -> str:
+    return bytes(row.token % 256 for rows in context.decoded for row in rows).decode("latin-1")
+
+
+def test_the_model_reads_the_newest_first_and_no_passage_twice(real: tuple[LlamaModel, WatchedContext]) -> None:
+    model, context = real
+    index = Index("newest " * 20, "middle " * 20, "oldest " * 20)
+    reader = IdleReader(index, model, model.states)
+    assert until(lambda: all(key_of(text) in model.states for text in index.texts))
+    reader.close()
+    read = texts_decoded(context)
+    assert read.index("newest") < read.index("middle") < read.index("oldest")
+    total = context.tokens()
+    assert read_ahead(index, model, model.states, 3, NoProgress()) == ReadReport(0, 3, 3, full=False)
+    assert context.tokens() == total
+    model.score(asked_about("oldest " * 20), ["y"])
+    assert "oldest" not in texts_decoded(context)[len(read) :]
+
+
+def test_readers_go_before_it_and_get_what_they_would_without_it(real: tuple[LlamaModel, WatchedContext]) -> None:
+    model, context = real
+    ahead_texts = [f"passage {number} " * 30 for number in range(4)]
+    question = asked_about("something else " * 10)
+    expected = "".join(model.generate(question, 30))
+    model.states.keep_only(())
+    replies: list[Iterator[str]] = []
+
+    def before() -> None:
+        if "passage 1" in texts_decoded(context) and not replies:
+            replies.append(model.generate(question, 30))
+
+    context.before = before
+    reader = IdleReader(Index(*ahead_texts), model, model.states)
+    assert until(lambda: all(key_of(text) in model.states for text in ahead_texts))
+    reader.close()
+    assert "".join(replies[0]) == expected
+    assert context.aborted == 1
+    # Nothing was read ahead between the question and the last word of its reply.
+    after = texts_decoded(context).rpartition("something else")[2]
+    assert "passage" not in after[: len("Question: What is new?") + 30]
+
+
+def test_closing_it_does_not_wait_for_a_passage(real: tuple[LlamaModel, WatchedContext]) -> None:
+    model, context = real
+    long = "long " * 300
+    context.before = lambda: time.sleep(0.01)
+    reader = IdleReader(Index(long), model, model.states)
+    assert until(lambda: len(context.decoded) > 8)
+    reader.close()
+    assert key_of(long) not in model.states
+    assert len(context.decoded) < 40  # of 50

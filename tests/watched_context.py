@@ -79,6 +79,10 @@ class WatchedContext(LlamaContext):
         """Tokens decoded so far, for one sequence or for all."""
         return sum(sequence in (None, row.sequence) for rows in self.decoded for row in rows)
 
+    def slice_tokens(self, decoded: Sequence[Sequence[Row]] | None = None) -> int:
+        """Tokens of prompts among them: where replies are written, all rows have logits."""
+        return sum(len(rows) for rows in decoded or self.decoded if not all(row.logits for row in rows))
+
     def in_use(self) -> list[int]:
         """The sequences that hold cells."""
         return [sequence for sequence in range(self.sequences) if self.positions(sequence) != (-1, 0)]

@@ -32,6 +32,7 @@ from index.commands import load_embedder
 from index.search import Index
 from qa.answers import REPLY_TOKENS, Answer, Answerer, Checked, Draft, Found
 from qa.commands import language_model_file
+from qa.language_model import Asker
 from qa.llama_model import DEFAULT_CONTEXT_TOKENS, LlamaModel, state_identity
 from qa.prefill_cache import PrefillCache
 from qa.prompt import answer_messages, passage_block, passage_messages
@@ -111,7 +112,7 @@ class Sourcier:
     def ask(self, asked: Asked, way: str) -> Measured:
         started = time.monotonic()
         measured = Measured(way, asked.question)
-        for event in self._answerer.ask(asked.question):
+        for event in self._answerer.ask(asked.question, asker=Asker()):
             now = time.monotonic() - started
             if isinstance(event, Found):
                 measured.evidence = now

@@ -886,7 +886,7 @@ def test_a_real_model_writes_the_same_with_guesses(opened: Open, small_path: Pat
     """Asked to repeat what it read, so that guesses are right, and to retell it, so that some are wrong."""
     model, context = opened(small_path, context_tokens=1024, threads=THREADS)
     gaps: list[float] = []
-    for number, passage in enumerate(fifty_passages(300)[:20]):
+    for number, passage in enumerate(fifty_passages(300)[:10]):
         task = ("Repeat the passage word for word.", "Say in your own words what it is about.")[number % 2]
         messages = [SYSTEM, Message("user", (f"{passage}\n\n", task), kept=1)]
         context.written.clear()
@@ -899,9 +899,9 @@ def test_a_real_model_writes_the_same_with_guesses(opened: Open, small_path: Pat
     decodings = sum(all(row.logits for row in rows) for rows in context.decoded)
     others = [gap for gap in gaps if gap > 0]
     print(f"{len(gaps)} tokens in {decodings} decodings; another token would have been as likely: {others}")
-    assert len(gaps) > 600
+    assert len(gaps) > 300
     assert max(gaps) < REAL_ROUNDING
-    assert len(others) < 0.01 * len(gaps)
+    assert len(others) < 0.03 * len(gaps)
     assert decodings < 0.7 * len(gaps)
 
 

@@ -21,15 +21,15 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from queue import SimpleQueue
 
 import numpy as np
 
 from qa.errors import Busy, PromptTooLong
-from qa.language_model import NOBODY, Asker
+from qa.fair_turns import FairTurns
 from qa.llama_context import Aborted, LlamaContext, Logits, Row
 from qa.lookahead import guess
 from qa.prefill_cache import PrefillCache
+from qa.request import Request, Slices, common_slices
 
 log = logging.getLogger(__name__)
 
@@ -46,64 +46,6 @@ PREFIX_TOKENS = 320
 # 3.5 times (1.5B Q4_K_M, two cores, 2026-11-22), so few are guessed until a run of guesses was right.
 FEW_ROWS = 4
 MANY_ROWS = 16
-
-# Words, then None at the end; or the scores; or what went wrong.
-Outcome = str | list[float] | Exception | None
-
-Slices = tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A prompt in the slices it is decoded in, each of at most SLICE_TOKENS tokens.
-
-    The first `prefix` slices are those of every prompt of this kind. The first `kept` are worth storing under `key`;
-    without a key, nothing is.
-    """
-
-    slices: Slices
-    prefix: int
-    kept: int
-    key: str | None = None
-
-    @property
-    def tokens(self) -> int:
-        return sum(map(len, self.slices))
-
-    def length(self, slices: int) -> int:
-        """Tokens in the first `slices` slices."""
-        return sum(map(len, self.slices[:slices]))
-
-
-@dataclass(eq=False, slots=True)
-class Request:
-    """What a reader's thread asks of the loop; the answer comes piece by piece through `outbox`.
-
-    With `scored`, the natural log-probabilities of these tokens as the next one; else a reply of `max_tokens` at most.
-    With neither, the prompt is only read, and stored. What goes on in the `background` gives way to everything else,
-    even in the middle of a slice.
-    """
-
-    prompt: Prompt
-    max_tokens: int
-    scored: tuple[int, ...]
-    asker: Asker = NOBODY
-    background: bool = False
-    outbox: SimpleQueue[Outcome] = field(default_factory=SimpleQueue)
-    arrived: float = field(default_factory=time.monotonic)
-    left: bool = False  # the reader's thread has gone
-
-    @property
-    def cells(self) -> int:
-        """Cells of the context that it can come to need."""
-        return self.prompt.tokens + self.max_tokens
-
-    def given_up(self) -> bool:
-        try:
-            return self.left or self.asker.cancelled()
-        except Exception as error:  # a caller's function; this thread works for all the others too
-            log.warning("a request is given up, for it cannot be asked whether it was cancelled: %r", error)
-            return True
 
 
 @dataclass(eq=False, slots=True)
@@ -148,8 +90,7 @@ class DecodeLoop:
         self._closing = False
         self._last_ended = time.monotonic()
         # From here on only the owner thread.
-        self._served: dict[str, int] = {}  # how far each client that reads is, in tokens: see _next_to_read
-        self._pace = 0  # how far the furthest ever was
+        self._turns = FairTurns()
         self._prefixes: dict[Slices, int] = {}  # the sequence that holds it; the one used last comes last
         self._scratch = PREFIXES
         self._free = list(range(PREFIXES + 1, PREFIXES + 1 + RUNNING))
@@ -227,14 +168,9 @@ class DecodeLoop:
                 if first.cells > self._cells - sum(one.request.cells for one in self._running):
                     break
                 self._waiting.remove(first)
-                self._start_clock(first.asker.client)
+                reading = {one.request.asker.client for one in self._running if one.token is None}
+                self._turns.join(first.asker.client, reading)
                 self._running.append(_Running(first, self._free.pop()))
-
-    def _start_clock(self, client: str) -> None:
-        """A client that had nothing to read starts where the furthest is: nobody waits for what others had before."""
-        reading = {one.request.asker.client for one in self._running if one.token is None}
-        self._served = {client: served for client, served in self._served.items() if client in reading}
-        self._served.setdefault(client, self._pace)
 
     def _drop_those_who_left(self) -> None:
         for one in [*self._running]:
@@ -244,21 +180,20 @@ class DecodeLoop:
     def _next_to_read(self) -> _Running | None:
         """Of those whose prompt is not read yet, one of the client that was served least, and of its questions the one
         that was: readers who come together get their first words together, a short question does not wait for a long
-        article, nor one question for the many of another client (self-clocked fair queueing, Golestani 1994). The
-        requests of one question have the same asker.
+        article, nor one question for the many of another client.
 
-        What goes on in the background is read while there is nothing else.
+        The requests of one question have the same asker. What goes on in the background is read while there is nothing
+        else.
         """
         front = [one for one in self._running if not one.request.background]
         reading = [one for one in front or self._running if one.token is None]
-
-        served_so_far: Counter[int] = Counter()
+        by_question: Counter[int] = Counter()
         for one in self._running:
-            served_so_far[id(one.request.asker)] += one.served
+            by_question[id(one.request.asker)] += one.served
 
         def turn(one: _Running) -> tuple[int, int, int, float]:
             asker = one.request.asker
-            return self._served[asker.client], served_so_far[id(asker)], one.served, one.request.arrived
+            return self._turns.served(asker.client), by_question[id(asker)], one.served, one.request.arrived
 
         return min(reading, key=turn, default=None)
 
@@ -281,7 +216,8 @@ class DecodeLoop:
         stop = (lambda: self._newcomers or self._closing) if first.request.background else None
         logits = iter(self._context.decode(rows, stop))
         for one, part in zip(together, parts, strict=True):
-            self._count(one, len(part))
+            one.served += len(part)
+            self._turns.count(one.request.asker.client, len(part))
             one.position += len(part)
             one.slices += one.position == one.request.prompt.length(one.slices + 1)
             if self._context.can_share:
@@ -301,11 +237,11 @@ class DecodeLoop:
         if not first.behind_passage or first.request.background:
             return [first]
         together = [first]
-        most = self._served[first.request.asker.client] + self._context.batch_tokens
+        most = self._turns.served(first.request.asker.client) + self._context.batch_tokens
         for one in self._running:
             if one is first or one.request.background or len(together) == self._context.batch_tokens:
                 continue
-            if one.token is None and self._served[one.request.asker.client] < most:
+            if one.token is None and self._turns.served(one.request.asker.client) < most:
                 if self._context.can_share:
                     self._take_over(one)
                 if one.behind_passage:
@@ -322,7 +258,7 @@ class DecodeLoop:
         furthest, source = one.slices, one.sequence
         for sequence, read in self._read_before():
             # The last slice is always decoded: its logits are what we came for.
-            if (common := min(_common(slices, read), len(slices) - 1)) > furthest:
+            if (common := min(common_slices(slices, read), len(slices) - 1)) > furthest:
                 furthest, source = common, sequence
         if furthest > one.slices:
             self._go_on_from(one, source, furthest)
@@ -377,12 +313,6 @@ class DecodeLoop:
             self._context.copy(one.sequence, sequence, 0, tokens)
         if sequence is not None:
             self._prefixes[slices] = sequence
-
-    def _count(self, one: _Running, tokens: int) -> None:
-        one.served += tokens
-        client = one.request.asker.client
-        self._served[client] += tokens
-        self._pace = max(self._pace, self._served[client])
 
     def _prompt_read(self, one: _Running, logits: Logits | None) -> None:
         request = one.request
@@ -455,13 +385,6 @@ class DecodeLoop:
             self._finish(one)
         self._prefixes.clear()
         self._context.forget_all()
-
-
-def _common(one: Slices, other: Slices) -> int:
-    for position, (left, right) in enumerate(zip(one, other, strict=False)):
-        if left != right:
-            return position
-    return min(len(one), len(other))
 
 
 def _log_probabilities(logits: Logits, tokens: Sequence[int]) -> list[float]:

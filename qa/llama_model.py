@@ -19,11 +19,12 @@ import numpy as np
 from index.checksums import digest_of
 from index.errors import ModelFileError
 from qa.chat_template import ChatTemplate
-from qa.decode_loop import PREFIX_TOKENS, PREFIXES, RUNNING, SLICE_TOKENS, DecodeLoop, Outcome, Prompt, Request
+from qa.decode_loop import PREFIX_TOKENS, PREFIXES, RUNNING, SLICE_TOKENS, DecodeLoop
 from qa.errors import PromptTooLong
 from qa.language_model import NOBODY, Asker, Message, kept_key
 from qa.llama_context import KVType, LlamaContext
 from qa.prefill_cache import PrefillCache
+from qa.request import Outcome, Prompt, Request
 
 log = logging.getLogger(__name__)
 

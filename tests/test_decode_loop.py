@@ -28,13 +28,11 @@ from qa.decode_loop import (
     PREFIXES,
     RUNNING,
     DecodeLoop,
-    Outcome,
-    Prompt,
-    Request,
 )
 from qa.errors import Busy, PromptTooLong
 from qa.language_model import Asker
 from qa.prefill_cache import PrefillCache
+from qa.request import Outcome, Prompt, Request
 
 # How much a logit may differ from a plain reading of the same tokens. Up to .0011 was measured where the cells lie in
 # another order (sums are rounded otherwise, and then KV values to 16 bits), else 0; the logits span 15.

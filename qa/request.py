@@ -1,0 +1,78 @@
+"""What is asked of the decode loop: a prompt in slices, and what should come of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+
+from qa.language_model import NOBODY, Asker
+
+log = logging.getLogger(__name__)
+
+# Words, then None at the end; or the scores; or what went wrong.
+Outcome = str | list[float] | Exception | None
+
+Slices = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt in the slices it is decoded in, each of at most the context's `batch_tokens` tokens.
+
+    The first `prefix` slices are those of every prompt of this kind. The first `kept` are worth storing under `key`;
+    without a key, nothing is.
+    """
+
+    slices: Slices
+    prefix: int
+    kept: int
+    key: str | None = None
+
+    @property
+    def tokens(self) -> int:
+        return sum(map(len, self.slices))
+
+    def length(self, slices: int) -> int:
+        """Tokens in the first `slices` slices."""
+        return sum(map(len, self.slices[:slices]))
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """What a reader's thread asks of the loop; the answer comes piece by piece through `outbox`.
+
+    With `scored`, the natural log-probabilities of these tokens as the next one; else a reply of `max_tokens` at most.
+    With neither, the prompt is only read, and stored. What goes on in the `background` gives way to everything else,
+    even in the middle of a slice.
+    """
+
+    prompt: Prompt
+    max_tokens: int
+    scored: tuple[int, ...]
+    asker: Asker = NOBODY
+    background: bool = False
+    outbox: SimpleQueue[Outcome] = field(default_factory=SimpleQueue)
+    arrived: float = field(default_factory=time.monotonic)
+    left: bool = False  # the reader's thread has gone
+
+    @property
+    def cells(self) -> int:
+        """Cells of the context that it can come to need."""
+        return self.prompt.tokens + self.max_tokens
+
+    def given_up(self) -> bool:
+        try:
+            return self.left or self.asker.cancelled()
+        except Exception as error:  # a caller's function; this thread works for all the others too
+            log.warning("a request is given up, for it cannot be asked whether it was cancelled: %r", error)
+            return True
+
+
+def common_slices(one: Slices, other: Slices) -> int:
+    """How many slices both begin with."""
+    for position, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return position
+    return min(len(one), len(other))

@@ -13,6 +13,7 @@ import click
 
 from index.commands import embedder_option, home_option, json_option, load_embedder
 from index.errors import NoIndex, SourcierError
+from qa.prefill_cache import DEFAULT_STATES_GB
 
 if TYPE_CHECKING:
     from index.search import Index
@@ -29,7 +30,7 @@ language_model_option = click.option(
 states_gb_option = click.option(
     "--states-gb",
     type=click.FloatRange(min=0),
-    default=4.0,
+    default=DEFAULT_STATES_GB,
     envvar="SOURCIER_STATES_GB",
     show_default=True,
     show_envvar=True,
@@ -77,7 +78,11 @@ def _load_ready(path: Path, home: Path, states_gb: float, kv_type: str) -> Llama
 
 
 def load_answerer(
-    home: Path, embedder: str | None, language_model: str | None, states_gb: float = 4.0, kv_type: str = "f16"
+    home: Path,
+    embedder: str | None,
+    language_model: str | None,
+    states_gb: float = DEFAULT_STATES_GB,
+    kv_type: str = "f16",
 ) -> tuple[Answerer, Index, LlamaModel]:
     """Everything that answers, loaded; fetches what is missing. Takes seconds. Raises NoIndex."""
     if not (home / "index").is_dir():

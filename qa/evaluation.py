@@ -37,9 +37,8 @@ class LabelledQuestion:
 class Outcome:
     """One question and what came of it.
 
-        `right`: answered with every fact, or rightly declined. `found`: one of its articles is among the hits;
-    X
-        say nothing.
+    `right`: answered with every fact, or rightly declined. `found`: one of its articles is among the hits; `cited`: one
+    of them is cited. None where there is nothing to find or to cite.
     """
 
     question: LabelledQuestion

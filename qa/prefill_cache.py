@@ -24,7 +24,8 @@ _log = logging.getLogger(__name__)
 
 # At 300 tokens a passage: about 30 passages in memory, 500 on disk.
 DEFAULT_MEMORY_BYTES = 256 << 20
-DEFAULT_DISK_BYTES = 4 << 30
+DEFAULT_STATES_GB = 4.0
+DEFAULT_DISK_BYTES = int(DEFAULT_STATES_GB * 1e9)
 # A long passage, 430 tokens of the default model.
 USUAL_BYTES = 12 << 20
 # What may wait for the disk. The model makes 2.4 MB of states a second: more than this means a disk that stands still.

@@ -16,6 +16,7 @@ from index.model_files import DEFAULT_EMBEDDER, DEFAULT_LANGUAGE_MODEL, Terminal
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from watched_context import PlainReader
 
     from qa.llama_model import LlamaModel
 
@@ -50,6 +51,24 @@ def language_model() -> Iterator[LlamaModel]:
         model = LlamaModel(obtain(DEFAULT_LANGUAGE_MODEL, progress=progress))
     yield model
     model.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model with random weights, for tests of how it is read with."""
+    from tiny_gguf import plain_model
+
+    return plain_model(tmp_path_factory.mktemp("tiny") / "plain.gguf")
+
+
+@pytest.fixture(scope="module")
+def plain(tiny_model: Path) -> Iterator[PlainReader]:
+    """The tiny model read with llama.cpp alone."""
+    from watched_context import PlainReader
+
+    reader = PlainReader(tiny_model)
+    yield reader
+    reader.close()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from queue import SimpleQueue
 
 import numpy as np
 import pytest
-from tiny_gguf import TURN_END, plain_model
+from tiny_gguf import TURN_END
 from watched_context import WAIT, PlainReader, WatchedContext
 
 from qa import decode_loop
@@ -179,25 +179,13 @@ def first_word_at(request: Request) -> int:
     return request.outbox.at[0]
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return plain_model(tmp_path_factory.mktemp("tiny") / "plain.gguf")
-
-
-@pytest.fixture(scope="module")
-def plain(path: Path) -> Iterator[PlainReader]:
-    reader = PlainReader(path)
-    yield reader
-    reader.close()
-
-
 @pytest.fixture
-def opened(path: Path) -> Iterator[Open]:
+def opened(tiny_model: Path) -> Iterator[Open]:
     """Opens rooms. Whatever a test did there, in the end nobody is left, no cell is taken, and the thread ends."""
     rooms: list[Room] = []
 
     def open_one(**settings: object) -> Room:
-        rooms.append(Room(path, **settings))  # type: ignore[arg-type]
+        rooms.append(Room(tiny_model, **settings))  # type: ignore[arg-type]  # whatever Room takes
         return rooms[-1]
 
     yield open_one

@@ -168,7 +168,7 @@ def test_threads_soon_sleep_while_they_wait_unless_told_otherwise(given: dict[st
 
 
 @pytest.mark.parametrize("end", ["model.close()", "", "ahead()"], ids=["closed", "while it writes", "while it reads"])
-def test_a_process_that_ends_says_nothing(path: Path, end: str) -> None:
+def test_a_process_that_ends_says_nothing(tiny_model: Path, end: str) -> None:
     script = (
         "import sys, threading, time\nfrom pathlib import Path\nfrom qa.language_model import Message\n"
         "from qa.llama_model import LlamaModel\nmodel = LlamaModel(Path(sys.argv[1]), threads=1)\n"
@@ -179,7 +179,7 @@ def test_a_process_that_ends_says_nothing(path: Path, end: str) -> None:
         f"reply = model.generate([Message('user', ('Hello',))], 500)\nnext(reply)\n{end}\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", script, str(tiny_model)], capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
@@ -189,25 +189,13 @@ def test_a_process_that_ends_says_nothing(path: Path, end: str) -> None:
 Open = Callable[..., tuple[LlamaModel, WatchedContext]]
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return plain_model(tmp_path_factory.mktemp("tiny") / "plain.gguf")
-
-
-@pytest.fixture(scope="module")
-def plain(path: Path) -> Iterator[PlainReader]:
-    reader = PlainReader(path)
-    yield reader
-    reader.close()
-
-
 @pytest.fixture
-def opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+def opened(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Opens models whose contexts are watched. In the end nobody is left, no cell is taken, and the thread ends."""
     monkeypatch.setattr(llama_model, "LlamaContext", WatchedContext)
     models: list[tuple[LlamaModel, WatchedContext]] = []
 
-    def open_one(path: Path = path, **settings: Any) -> tuple[LlamaModel, WatchedContext]:
+    def open_one(path: Path = tiny_model, **settings: Any) -> tuple[LlamaModel, WatchedContext]:
         model = LlamaModel(path, **({"threads": 1} | settings))
         context = model._context
         assert isinstance(context, WatchedContext)
@@ -476,7 +464,7 @@ def divide_by_zero(reply: Iterator[str]) -> None:
     for _ in range(5):
         next(reply)
     for _ in reply:
-        1 / 0  # noqa: B018
+        1 / 0  # noqa: B018  # any error that is not ours
 
 
 def test_a_closed_reply_gives_no_more_than_was_written(opened: Open) -> None:
@@ -732,19 +720,19 @@ def test_8_bit_values_are_those_of_a_plain_reader_with_8_bit_values(
     assert sizes["q8_0"] < 0.6 * sizes["f16"]
 
 
-def test_a_kv_type_that_is_none_is_said(path: Path) -> None:
+def test_a_kv_type_that_is_none_is_said(tiny_model: Path) -> None:
     with pytest.raises(ModelFileError, match=r"q4_0.*f16, q8_0"):
         kv_type_named("q4_0")
     assert kv_type_named("q8_0") == "q8_0"
 
 
-def test_states_belong_to_one_file_and_one_kind_of_values(path: Path, tmp_path: Path) -> None:
+def test_states_belong_to_one_file_and_one_kind_of_values(tiny_model: Path, tmp_path: Path) -> None:
     copy, other = tmp_path / "copy.gguf", tmp_path / "other.gguf"
-    copy.write_bytes(path.read_bytes())
-    other.write_bytes(path.read_bytes()[:-1] + b"\x01")
-    assert state_identity(path) == state_identity(copy) == state_identity(path, "f16")
-    assert len({state_identity(path), state_identity(other), state_identity(path, "q8_0")}) == 3
-    PrefillCache(None, state_identity(path))  # it is one that a cache takes
+    copy.write_bytes(tiny_model.read_bytes())
+    other.write_bytes(tiny_model.read_bytes()[:-1] + b"\x01")
+    assert state_identity(tiny_model) == state_identity(copy) == state_identity(tiny_model, "f16")
+    assert len({state_identity(tiny_model), state_identity(other), state_identity(tiny_model, "q8_0")}) == 3
+    PrefillCache(None, state_identity(tiny_model))  # it is one that a cache takes
 
 
 def test_states_of_another_file_are_not_used(opened: Open, plain: PlainReader, tmp_path: Path) -> None:
@@ -761,17 +749,19 @@ def test_states_of_another_file_are_not_used(opened: Open, plain: PlainReader, t
     assert_scores(plain, model, asked)
 
 
-def test_a_file_without_a_usable_template_is_a_model_file_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_a_usable_template_is_a_model_file_error(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(WatchedContext, "chat_template", lambda self: "{% broken")
     monkeypatch.setattr(llama_model, "LlamaContext", WatchedContext)
     with pytest.raises(ModelFileError, match="chat template"):
-        LlamaModel(path, context_tokens=256)
+        LlamaModel(tiny_model, context_tokens=256)
     assert "decode loop" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_loading_where_the_system_does_not_tell_the_cores(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loading_where_the_system_does_not_tell_the_cores(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    model = LlamaModel(path, context_tokens=256)
+    model = LlamaModel(tiny_model, context_tokens=256)
     assert said(model, WHEN, 2)
     model.close()
 

@@ -117,7 +117,7 @@ def slow_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     real = io.open
 
     def slow_open(file: str, mode: str = "r", *more: object) -> object:
-        opened = real(file, mode, *more)  # type: ignore[call-overload]
+        opened = real(file, mode, *more)  # type: ignore[call-overload]  # mode is any
         if mode == "rb":
             gate()
         return opened
@@ -582,7 +582,7 @@ class FailingDisk:
         raise OSError(self._error, os.strerror(self._error))
 
     def _open(self, file: str, mode: str = "r", *more: object) -> object:
-        return self._real_open(file, mode, *more) if mode == "rb" else self._fail()  # type: ignore[call-overload]
+        return self._real_open(file, mode, *more) if mode == "rb" else self._fail()  # type: ignore[call-overload]  # mode is any
 
 
 @pytest.fixture

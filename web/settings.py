@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from index.errors import SourcierError
+from qa.prefill_cache import DEFAULT_STATES_GB
 
 
 class BadSetting(SourcierError):
@@ -101,9 +102,8 @@ class Settings:
             1_000,
         ),
     )
-
     states_gb: float = field(
-        default=4.0,
+        default=DEFAULT_STATES_GB,
         metadata=_about("SOURCIER_STATES_GB", "GB", "disk for what the model has read; 0: memory only", 0, 100_000),
     )
     kv_type: str = field(

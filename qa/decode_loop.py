@@ -1,13 +1,13 @@
 """Several readers, one model: the thread that owns the context and advances all of them together.
 
-Read `_run` first. Each turn of the loop reads one slice of one prompt, then writes the next token of every reply that
-is being written, all in one batch. Nothing waits for longer than a slice, about a second on two cores.
+Read `_run` and `_step` first. Each step decodes one batch: the next token of every reply that is being written, and
+behind them a few tokens of the questions that are being read. Before it comes at most one slice of a passage, about a
+second on two cores; nothing waits for longer.
 
 What has been read is not read again. Before each slice a prompt goes on from wherever another one that begins with the
 same slices is by now, or the prefix that all prompts of a kind begin with (the cells are shared, which costs nothing),
 and behind the prefix from the stored state of its passage (milliseconds). The slices of passages are decoded one prompt
 at a time and end where a piece of the prompt does, so a passage is read in the same batches whoever reads beside it.
-What is asked about them is decoded for all who ask in one batch.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -33,9 +34,12 @@ from qa.request import Request, Slices, common_slices
 
 log = logging.getLogger(__name__)
 
-# Tokens of a prompt decoded in one go: nobody waits for longer than that (1 s on two cores). Slices of 128 are not
+# Tokens of a passage decoded in one go: nobody waits for longer than that (1 s on two cores). Slices of 128 are not
 # read faster (63 tokens/s against 66, 2026-11-22).
 SLICE_TOKENS = 64
+# Tokens of questions decoded in one step. 16 rows take 244 ms, 64 take 936: as many a second, and so somebody who asks
+# a moment later than another does not wait until all of that question is read (1.5B Q4_K_M, two cores, 2026-11-23).
+QUESTION_ROWS = 16
 # Replies and scores being worked on together. Beyond eight sequences a batch writes no more words a second.
 RUNNING = 12
 # Prefixes kept in the context: that of answers, that of stand-alone questions (58 and 176 tokens), and one of a
@@ -46,6 +50,8 @@ PREFIX_TOKENS = 320
 # 3.5 times (1.5B Q4_K_M, two cores, 2026-11-22), so few are guessed until a run of guesses was right.
 FEW_ROWS = 4
 MANY_ROWS = 16
+# Rows of the largest batch.
+BATCH_ROWS = max(SLICE_TOKENS, QUESTION_ROWS + max(MANY_ROWS, RUNNING))
 
 
 @dataclass(eq=False, slots=True)
@@ -129,11 +135,7 @@ class DecodeLoop:
             self._admit()
             try:
                 self._drop_those_who_left()
-                if reader := self._next_to_read():
-                    with contextlib.suppress(Aborted):  # it is read later
-                        self._read_on(reader)
-                if writers := [one for one in self._running if one.token is not None]:
-                    self._write_token(writers)
+                self._step()
             except Exception as error:  # the outermost edge of this thread; the readers' threads raise it
                 self._fail_all(error)
         for one in [*self._running]:
@@ -177,76 +179,73 @@ class DecodeLoop:
             if one.request.given_up():
                 self._finish(one)
 
-    def _next_to_read(self) -> _Running | None:
-        """Of those whose prompt is not read yet, one of the client that was served least, and of its questions the one
-        that was: readers who come together get their first words together, a short question does not wait for a long
-        article, nor one question for the many of another client.
+    def _step(self) -> None:
+        """One slice of a passage, if it is somebody's turn to have one read, and a token for every reply that is being
+        written; else with those tokens some of the questions that are being read."""
+        readers = self._readers_in_turn()
+        if self._context.can_share:
+            for one in readers:
+                self._take_over(one)
+        asking = [one for one in readers if one.behind_passage]
+        if readers and readers[0] not in asking:
+            asking = []
+            with contextlib.suppress(Aborted):  # it is read later
+                self._read_slice(readers[0])
+        writers = [one for one in self._running if one.token is not None]
+        if writers or asking:
+            self._write_and_ask(writers, asking)
 
-        The requests of one question have the same asker. What goes on in the background is read while there is nothing
-        else.
-        """
+    def _readers_in_turn(self) -> list[_Running]:
+        """Those whose prompt is not read yet, the next one first. What goes on in the background is read while there is
+        nothing else."""
         front = [one for one in self._running if not one.request.background]
         reading = [one for one in front or self._running if one.token is None]
-        by_question: Counter[int] = Counter()
-        for one in self._running:
-            by_question[id(one.request.asker)] += one.served
+        return sorted(reading, key=lambda one: self._turn(one, Counter()))
 
-        def turn(one: _Running) -> tuple[int, int, int, float]:
-            asker = one.request.asker
-            return self._turns.served(asker.client), by_question[id(asker)], one.served, one.request.arrived
+    def _turn(self, one: _Running, given: Counter[_Running]) -> tuple[int, int, int, float]:
+        """Lower comes first: the client that was served least, and of its questions the one that was. So readers who
+        come together get their first words together, a short question does not wait for a long article, nor one
+        question for the many of another client.
 
-        return min(reading, key=turn, default=None)
+        The requests of one question have the same asker. `given` are the tokens that they get in this step already.
+        """
+        asker = one.request.asker
+        of_client = sum(rows for other, rows in given.items() if other.request.asker.client == asker.client)
+        of_question = sum(other.served + given[other] for other in self._running if other.request.asker is asker)
+        return self._turns.served(asker.client) + of_client, of_question, one.served + given[one], one.request.arrived
+
+    def _share_out(self, asking: Sequence[_Running]) -> Counter[_Running]:
+        """How many tokens of each question are decoded in this step: a token at a time to the one whose turn it is."""
+        rest = {one: len(self._rest_of_slice(one)) for one in asking}
+        given: Counter[_Running] = Counter()
+        for _ in range(QUESTION_ROWS):
+            if waiting := [one for one in asking if given[one] < rest[one]]:
+                given[min(waiting, key=lambda one: self._turn(one, given))] += 1
+        return given
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
-    def _read_on(self, first: _Running) -> None:
-        """Decode the next slice of a prompt, or of what stands behind the passages of several prompts a part each.
+    def _read_slice(self, one: _Running) -> None:
+        """Decode the next slice of a prefix or passage, alone: the same rows whoever else is there."""
+        part = self._rest_of_slice(one)
+        stop = (lambda: self._newcomers or self._closing) if one.request.background else None
+        self._take_part(one, part, self._context.decode(self._rows_of(one, part), stop))
 
-        Behind the last one, choose the first token or give the scores.
-        """
-        together = self._together_with(first)
-        parts = [self._rest_of_slice(one)[: self._context.batch_tokens // len(together)] for one in together]
-        rows: list[Row] = []
-        for one, part in zip(together, parts, strict=True):
-            last = one.position + len(part) == one.request.prompt.tokens
-            rows += [
-                Row(token, one.position + place, one.sequence, last and place == len(part) - 1)
-                for place, token in enumerate(part)
-            ]
-        stop = (lambda: self._newcomers or self._closing) if first.request.background else None
-        logits = iter(self._context.decode(rows, stop))
-        for one, part in zip(together, parts, strict=True):
-            one.served += len(part)
-            self._turns.count(one.request.asker.client, len(part))
-            one.position += len(part)
-            one.slices += one.position == one.request.prompt.length(one.slices + 1)
-            if self._context.can_share:
-                self._keep(one)
-            if one.slices == len(one.request.prompt.slices):
-                self._prompt_read(one, next(logits, None))
+    def _rows_of(self, one: _Running, part: Sequence[int]) -> list[Row]:
+        """Logits are asked for behind the last token of a prompt only."""
+        last = one.request.prompt.tokens - 1
+        return [Row(token, place, one.sequence, place == last) for place, token in enumerate(part, start=one.position)]
 
-    def _together_with(self, first: _Running) -> list[_Running]:
-        """The readers whose next slices are decoded in one batch with that of `first`: when it has only its question
-        left to read, all others of whom that is true, so that those who came together get their first words together;
-        but none of a client that was served more than its own.
-
-        A passage is read alone, in the same batches whoever reads beside it.
-        """
+    def _take_part(self, one: _Running, part: Sequence[int], logits: Sequence[Logits]) -> None:
+        """So much of a prompt is in the cache now. Behind its end, choose the first token or give the scores."""
+        one.served += len(part)
+        self._turns.count(one.request.asker.client, len(part))
+        one.position += len(part)
+        one.slices += one.position == one.request.prompt.length(one.slices + 1)
         if self._context.can_share:
-            self._take_over(first)
-        if not first.behind_passage or first.request.background:
-            return [first]
-        together = [first]
-        most = self._turns.served(first.request.asker.client) + self._context.batch_tokens
-        for one in self._running:
-            if one is first or one.request.background or len(together) == self._context.batch_tokens:
-                continue
-            if one.token is None and self._turns.served(one.request.asker.client) < most:
-                if self._context.can_share:
-                    self._take_over(one)
-                if one.behind_passage:
-                    together.append(one)
-        return together
+            self._keep(one)
+        if one.slices == len(one.request.prompt.slices):
+            self._prompt_read(one, logits[0] if logits else None)
 
     def _rest_of_slice(self, one: _Running) -> tuple[int, ...]:
         prompt = one.request.prompt
@@ -326,22 +325,25 @@ class DecodeLoop:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def _write_token(self, writers: Sequence[_Running]) -> None:
-        """Decode the chosen token of every reply, with guesses behind it, in one batch, and choose what follows."""
-        guesses: list[list[int]] = []
-        rows: list[Row] = []
+    def _write_and_ask(self, writers: Sequence[_Running], asking: Sequence[_Running]) -> None:
+        """Decode, in one batch, the chosen token of every reply with guesses behind it, and the next tokens of
+        questions, those first whose turn it is. Then choose what follows."""
+        parts: list[tuple[list[Row], Callable[[Sequence[Logits]], None]]] = []
         for one in writers:
             share = (MANY_ROWS if one.lucky else FEW_ROWS) // len(writers)
             most = min(share - 1, one.request.max_tokens - len(one.written) - 1)
-            guesses.append(guess(one.source, one.written, most) if self._context.can_share else [])
-            tokens = [one.written[-1], *guesses[-1]]
-            rows += [Row(token, one.position + place, one.sequence, True) for place, token in enumerate(tokens)]
-        logits = iter(self._context.decode(rows))
-        for one, guessed in zip(writers, guesses, strict=True):
-            mine = [next(logits) for _ in range(len(guessed) + 1)]
-            self._take(one, guessed, mine)
+            guesses = guess(one.source, one.written, most) if self._context.can_share else []
+            tokens = [one.written[-1], *guesses]
+            rows = [Row(token, place, one.sequence, True) for place, token in enumerate(tokens, start=one.position)]
+            parts.append((rows, partial(self._take_written, one, guesses)))
+        for one, count in self._share_out(asking).items():
+            part = self._rest_of_slice(one)[:count]
+            parts.append((self._rows_of(one, part), partial(self._take_part, one, part)))
+        logits = iter(self._context.decode([row for rows, _ in parts for row in rows]))
+        for rows, take in parts:
+            take([next(logits) for row in rows if row.logits])
 
-    def _take(self, one: _Running, guessed: Sequence[int], logits: Sequence[Logits]) -> None:
+    def _take_written(self, one: _Running, guessed: Sequence[int], logits: Sequence[Logits]) -> None:
         """Go on with the model's own choices as far as the guesses were right."""
         start = one.position
         for place, row in enumerate(logits):

@@ -19,7 +19,7 @@ import numpy as np
 from index.checksums import digest_of
 from index.errors import ModelFileError
 from qa.chat_template import ChatTemplate
-from qa.decode_loop import PREFIX_TOKENS, PREFIXES, RUNNING, SLICE_TOKENS, DecodeLoop
+from qa.decode_loop import BATCH_ROWS, PREFIX_TOKENS, PREFIXES, RUNNING, SLICE_TOKENS, DecodeLoop
 from qa.errors import PromptTooLong
 from qa.language_model import NOBODY, Asker, Message, kept_key
 from qa.llama_context import KVType, LlamaContext
@@ -55,7 +55,7 @@ class LlamaModel:
         cells = max(DEFAULT_CELLS, context_tokens)
         sequences = PREFIXES + 1 + RUNNING
         with_prefixes = cells + PREFIXES * PREFIX_TOKENS
-        self._context = LlamaContext(path, with_prefixes, sequences, SLICE_TOKENS, threads, kv_type)
+        self._context = LlamaContext(path, with_prefixes, sequences, BATCH_ROWS, threads, kv_type)
         trained = self._context.trained_tokens
         self._context_tokens = min(context_tokens, trained) if trained > 0 else context_tokens
         try:

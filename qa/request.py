@@ -19,7 +19,7 @@ Slices = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt in the slices it is decoded in, each of at most the context's `batch_tokens` tokens.
+    """A prompt in the slices it is decoded in, each of at most the tokens that the context decodes at once.
 
     The first `prefix` slices are those of every prompt of this kind. The first `kept` are worth storing under `key`;
     without a key, nothing is.

@@ -80,8 +80,17 @@ class WatchedContext(LlamaContext):
         return sum(sequence in (None, row.sequence) for rows in self.decoded for row in rows)
 
     def slice_tokens(self, decoded: Sequence[Sequence[Row]] | None = None) -> int:
-        """Tokens of prompts among them: where replies are written, all rows have logits."""
-        return sum(len(rows) for rows in decoded or self.decoded if not all(row.logits for row in rows))
+        """Tokens of prompts among them. Where a reply is written all rows have logits; of a prompt only the last one
+        has, which may stand alone in its batch, behind others without."""
+        tokens = 0
+        asked: dict[int, bool] = {}  # of the sequence's last row
+        for rows in decoded or self.decoded:
+            for sequence in {row.sequence for row in rows}:
+                mine = [row for row in rows if row.sequence == sequence]
+                if not all(row.logits for row in mine) or asked.get(sequence) is False:
+                    tokens += len(mine)
+                asked[sequence] = mine[-1].logits
+        return tokens
 
     def in_use(self) -> list[int]:
         """The sequences that hold cells."""

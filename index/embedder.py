@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.errors import BadQuery, ModelFileError
+from index.query_batches import QueryBatches
 
 Vectors = npt.NDArray[np.float32]
 
@@ -53,7 +54,8 @@ class SentenceTransformerEmbedder:
 
     The folder's own prompts for queries and documents are used. A document prompt with a place for the title
     ("title: none | text: ", EmbeddingGemma) gets the heading there; any other has the heading put before the text.
-    Calls from several threads take turns: the tokenizer is not safe to share, and one call keeps all cores busy.
+    Calls from several threads take turns: the tokenizer is not safe to share, and one call keeps all cores busy. The
+    queries that wait for one are embedded together.
     """
 
     def __init__(self, folder: Path, digest: str) -> None:
@@ -74,6 +76,7 @@ class SentenceTransformerEmbedder:
             str(folder), device="cpu", local_files_only=True, model_kwargs={"torch_dtype": dtype}
         )
         self._turn = threading.Lock()
+        self._queries = QueryBatches(self._encode)
         self._digest = digest
         prompts = self._model.prompts
         self._query_prompt = prompts.get("query") or ""
@@ -103,8 +106,7 @@ class SentenceTransformerEmbedder:
         """(dim,) float32, for searching. Raises BadQuery when there is nothing to embed."""
         if not query.strip():
             raise BadQuery("The question is empty. Type a few words.")
-        vector: Vectors = self._encode([self._query_prompt + query])[0]
-        return vector
+        return self._queries.embed(self._query_prompt + query)
 
     def embed_texts(self, texts: Sequence[SourceText]) -> Vectors:
         """(n, dim) float32, in the order given."""

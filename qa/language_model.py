@@ -50,7 +50,12 @@ NOBODY = Asker()
 
 
 class Reply(Iterator[str], Protocol):
-    """The pieces of a reply as they are written. `close()` ends it early; the model stops writing at its next step."""
+    """The pieces of a reply as they are written. `close()` ends it early; the model stops writing at its next step.
+
+    `log_probabilities` are the natural ones of the tokens written so far, in order: how sure the model is of its words.
+    """
+
+    log_probabilities: list[float]
 
     def close(self) -> None: ...
 

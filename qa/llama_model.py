@@ -155,6 +155,7 @@ class _Writing:
 
     def __init__(self, request: Request, stop: Sequence[str]) -> None:
         self._request = request
+        self.log_probabilities = request.log_probabilities
         self._pieces = _without_stop(_texts(request.outbox), stop)
 
     def __iter__(self) -> _Writing:

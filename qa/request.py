@@ -54,6 +54,7 @@ class Request:
     asker: Asker = NOBODY
     background: bool = False
     outbox: SimpleQueue[Outcome] = field(default_factory=SimpleQueue)
+    log_probabilities: list[float] = field(default_factory=list)  # of the reply's tokens so far
     arrived: float = field(default_factory=time.monotonic)
     left: bool = False  # the reader's thread has gone
 

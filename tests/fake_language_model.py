@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Iterable, Sequence
 
 from qa.language_model import NOBODY, Asker, Message
 
@@ -25,6 +24,7 @@ class FakeLanguageModel:
         self.scores = deque(scores)
         self.asked: list[tuple[Message, ...]] = []
         self.closed_early = 0
+        self.word_log_probability = -0.1
         self._context_tokens = context_tokens
 
     @property
@@ -36,7 +36,7 @@ class FakeLanguageModel:
 
     def generate(
         self, messages: Sequence[Message], max_tokens: int, stop: Sequence[str] = (), asker: Asker = NOBODY
-    ) -> Iterator[str]:
+    ) -> FakeReply:
         self.asked.append(tuple(messages))
         assert self.replies, f"no reply left for: {messages[-1].text}"
         reply = self.replies.popleft()
@@ -44,15 +44,7 @@ class FakeLanguageModel:
             raise reply
         for text in stop:
             reply = reply.partition(text)[0]
-        words = reply.split(" ")[:max_tokens]
-        try:
-            for word, following in zip_longest(words, words[1:]):
-                if asker.cancelled():
-                    return
-                yield word if following is None else f"{word} "
-        except GeneratorExit:
-            self.closed_early += 1
-            raise
+        return FakeReply(self, reply.split(" ")[:max_tokens], asker)
 
     def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
         self.asked.append(tuple(messages))
@@ -62,3 +54,28 @@ class FakeLanguageModel:
             raise scores
         assert len(scores) == len(choices)
         return [float("-inf")] * len(choices) if asker.cancelled() else list(scores)
+
+
+class FakeReply:
+    """A Reply of these words, each of them as likely as `word_log_probability` of its model says."""
+
+    def __init__(self, model: FakeLanguageModel, words: Sequence[str], asker: Asker) -> None:
+        self.log_probabilities: list[float] = []
+        self._model = model
+        self._asker = asker
+        self._words = deque(words)
+
+    def __iter__(self) -> FakeReply:
+        return self
+
+    def __next__(self) -> str:
+        if not self._words or self._asker.cancelled():
+            self._words.clear()
+            raise StopIteration
+        self.log_probabilities.append(self._model.word_log_probability)
+        word = self._words.popleft()
+        return f"{word} " if self._words else word
+
+    def close(self) -> None:
+        self._model.closed_early += bool(self._words)
+        self._words.clear()

@@ -1,41 +1,35 @@
-"""Does a passage answer the question? Judged before anything is written, and once more after, where it was in doubt."""
+"""Does a passage answer the question? Known before the first word of a reply is written."""
 
 from __future__ import annotations
 
 import math
 
 from index.search import Hit
-from qa.language_model import NOBODY, Asker, LanguageModel
-from qa.prompt import judge_messages, reply_messages
+from qa.language_model import Reply
 
-# A logistic curve over two signals: the difference of the log-probabilities of "yes" and "no" when the model is asked
-# whether the passage contains the answer (AUROC .90 on 25 PIAF and .90 on 19 squad2 pairs of the tuning halves; asking
-# for "the exact answer" was no better where both were tried), and the cosine of the best sentence with the question
-# (.71, .47). Set by hand: the pairs are too few to fit.
-_YES_NO = 3.0
-_COSINE = 3.0
-_INTERCEPT = -2.7
-# Below the first the passage is not read; from the second on what the model writes is not asked about again.
-DECLINE_BELOW = 0.35
-SURE_FROM = 0.90
-# "Does the reply answer exactly what was asked?", yes against no: replies beside the point stay below .2 (13 of 16
-# wrong ones), right ones in the doubtful zone above .37 (tuning halves and one article). Processors round differently,
-# by up to .1, so the bar stands between.
-REPLY_FITS = 0.27
+# A logistic curve, fitted by tests/bench/answerability.py; what it was fitted on is said there.
+_NOTHING = -0.46
+_COSINE = 2.23
+_NOT_FIRST = -1.73
+_INTERCEPT = -3.61
+# Below the first nothing is written from the passage; from the second on no other passage is looked at. From the third
+# on the passage's own words are shown where nothing else can be.
+DECLINE_BELOW = 0.40
+SURE_FROM = 0.60
+QUOTE_FROM = 0.90
 
 
-def answerability(hit: Hit, question: str, model: LanguageModel, asker: Asker = NOBODY) -> float:
-    """Probability, in 0..1, that the hit's passage answers the question; 0 when cancelled."""
-    yes, no = model.score(judge_messages(hit, question), ("yes", "no"), asker)
-    return 0.0 if math.isinf(yes) else probability(yes - no, hit.vector)
+def answerability(hit: Hit, reply: Reply) -> float:
+    """Probability, in 0..1, that the hit's passage answers the question; 0 when cancelled.
+
+    `reply` was asked for with NOTHING as the only choice. Waits until the model has read the question.
+    """
+    (nothing,) = reply.scores()
+    return 0.0 if math.isinf(nothing) else probability(nothing, hit.vector, hit.rank == 1)
 
 
-def probability(yes_no: float, cosine: float) -> float:
-    """The curve: `yes_no` is a difference of natural log-probabilities, `cosine` is in -1..1."""
-    return 1.0 / (1.0 + math.exp(-(_YES_NO * yes_no + _COSINE * cosine + _INTERCEPT)))
-
-
-def reply_fits(hit: Hit, question: str, reply: str, model: LanguageModel, asker: Asker = NOBODY) -> bool:
-    """Whether what the model wrote answers what was asked, in the model's own judgement; False when cancelled."""
-    yes, no = model.score(reply_messages(hit, question, reply), ("yes", "no"), asker)
-    return not math.isinf(yes) and yes - no >= REPLY_FITS
+def probability(nothing: float, cosine: float, first: bool) -> float:
+    """The curve: `nothing` is the natural log-probability that the model says there is no answer, `cosine` that of the
+    passage's best sentence with the question, `first` whether no passage was found before it."""
+    logit = _NOTHING * nothing + _COSINE * cosine + _NOT_FIRST * (not first) + _INTERCEPT
+    return 1.0 / (1.0 + math.exp(-logit))

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from index.embedder import Embedder
 from index.languages import detect_language
 from index.search import Hit
-from index.sentences import split_sentences
-from qa.answerability import DECLINE_BELOW, SURE_FROM, answerability, reply_fits
+from index.sentences import is_heading, split_sentences
+from qa.answerability import DECLINE_BELOW, QUOTE_FROM, SURE_FROM, answerability
 from qa.conversation import Turn, stand_alone_question
 from qa.declining import decline_text
 from qa.grounding import Citation, Grounds, Support, check_sentence
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
-from qa.prompt import answer_messages
+from qa.prompt import NOTHING, answer_messages
+from qa.quoting import quoted
 
 # Passages that may be read for one question, best first. Each costs about 3 s of prefill when it was never read before.
 PASSAGES_READ = 3
@@ -126,6 +127,31 @@ class _Writing:
         return tuple(sorted(cited, key=lambda citation: citation.number))
 
 
+@dataclass(slots=True)
+class _Reading:
+    """A passage, and the reply that the model has begun from it."""
+
+    hit: Hit
+    reply: Reply
+    _chance: float | None = None
+
+    def chance(self) -> float:
+        """Probability, in 0..1, that the passage answers the question; waits until the question is read."""
+        if self._chance is None:
+            self._chance = answerability(self.hit, self.reply)
+        return self._chance
+
+
+def _likeliest_first(hits: Sequence[Hit], begin: Callable[[Hit], _Reading]) -> Iterator[_Reading]:
+    """The first passage alone when it is likely to answer. When that is in doubt, or nothing came of it, the others are
+    read all at once: in the same batches."""
+    readings = [begin(hit) for hit in hits[:1]]
+    if readings and readings[0].chance() >= SURE_FROM:
+        yield readings.pop()
+    readings += [begin(hit) for hit in hits[1:]]
+    yield from sorted(readings, key=_Reading.chance, reverse=True)
+
+
 class Answerer:
     """Answers questions from an index with a language model; any number of threads may ask at once."""
 
@@ -142,68 +168,56 @@ class Answerer:
         hits = tuple(self._index.search(standalone, k))
         found = Found(hits, standalone, language, writing.elapsed_ms())
         yield found
-        for place, hit in enumerate(self._worth_reading(hits)):
-            if asker.cancelled() or writing.sentences:
-                break
-            yield from self._read(found, hit, writing, asker, at_once=place == 0)
+        yield from self._answer(found, writing, asker)
         yield self._finish(found, writing)
 
     def _worth_reading(self, hits: Sequence[Hit]) -> Sequence[Hit]:
         return [hit for hit in hits if hit.vector >= LEAST_COSINE][:PASSAGES_READ]
 
-    def _read(
-        self, found: Found, hit: Hit, writing: _Writing, asker: Asker, at_once: bool
-    ) -> Iterator[Draft | Checked]:
-        """Let the model judge one passage and write from it; nobody sees a sentence before the judgement.
+    def _answer(self, found: Found, writing: _Writing, asker: Asker) -> Iterator[Draft | Checked]:
+        """Write from the passage that most likely answers; from the next one if nothing of that could be shown."""
+        hits = () if asker.cancelled() else self._worth_reading(found.hits)
+        with contextlib.ExitStack() as replies:
 
-        With `at_once` it writes first and judges beside that, so that the first word waits for nothing.
-        """
-        question = found.standalone_question
-        if not at_once and answerability(hit, question, self._model, asker) < DECLINE_BELOW:
-            return
-        messages = answer_messages(hit, question, found.language)
-        with contextlib.closing(self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker)) as reply:
-            drafts = _drafts(reply, writing)
-            first = next(drafts, None)
-            if first is None:
-                return
-            yield first
-            chance = answerability(hit, question, self._model, asker)
-            if chance >= SURE_FROM:
-                yield from self._check_as_written(first, drafts, found, hit, writing, asker)
-            elif chance >= DECLINE_BELOW:
-                yield from self._check_in_doubt(first, drafts, found, hit, writing, asker)
+            def begin(hit: Hit) -> _Reading:
+                messages = answer_messages(hit, found.standalone_question, found.language)
+                reply = self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))
+                return _Reading(hit, replies.enter_context(contextlib.closing(reply)))
+
+            for reading in _likeliest_first(hits, begin):
+                if reading.chance() < DECLINE_BELOW:
+                    return
+                yield from self._check_as_written(reading, found, writing, asker)
+                if writing.sentences or asker.cancelled():
+                    return
+                if reading.chance() >= QUOTE_FROM and not is_heading(reading.hit.article.text, reading.hit.sentence):
+                    yield self._quote(reading.hit, found, writing)
+                    return
 
     def _check_as_written(
-        self, first: Draft, drafts: Iterator[Draft], found: Found, hit: Hit, writing: _Writing, asker: Asker
+        self, reading: _Reading, found: Found, writing: _Writing, asker: Asker
     ) -> Iterator[Draft | Checked]:
         """Each sentence is checked when it is finished, and only then yielded."""
-        text, shown = first.text, 0
-        for draft in drafts:
-            yield draft
-            text += draft.text
+        text, shown = "", 0
+        for piece in reading.reply:
+            if writing.first_token_ms is None:
+                writing.first_token_ms = writing.elapsed_ms()
+            yield Draft(piece)
+            text += piece
             # The last sentence may still go on; one before it is finished.
             spans = split_sentences(text[shown:], found.language)
             if len(spans) > 1:
-                yield from self._check(text[shown + spans[0].start : shown + spans[0].end], found, hit, writing)
+                yield from self._check(text[shown + spans[0].start : shown + spans[0].end], found, reading.hit, writing)
                 shown += spans[0].end
         if not asker.cancelled():
-            yield from self._check_all(text[shown:], found, hit, writing)
+            yield from self._check_all(text[shown:], found, reading.hit, writing)
 
-    def _check_in_doubt(
-        self, first: Draft, drafts: Iterator[Draft], found: Found, hit: Hit, writing: _Writing, asker: Asker
-    ) -> Iterator[Draft | Checked]:
-        """The same, but nothing is shown before the whole reply was found to answer what was asked."""
-        text = first.text
-        for draft in drafts:
-            yield draft
-            text += draft.text
-        if asker.cancelled():
-            return
-        if reply_fits(hit, found.standalone_question, text, self._model, asker):
-            yield from self._check_all(text, found, hit, writing)
-        else:
-            writing.withheld += len(split_sentences(text, found.language))
+    def _quote(self, hit: Hit, found: Found, writing: _Writing) -> Checked:
+        """The sentence nearest to the question, as it stands: the passage answers, but no reply could be shown."""
+        words = hit.article.text[hit.sentence.start : hit.sentence.end]
+        return self._show(
+            quoted(words, found.language), hit, Grounds("supported", hit.vector, (hit.sentence,), ()), writing
+        )
 
     def _check_all(self, text: str, found: Found, hit: Hit, writing: _Writing) -> Iterator[Checked]:
         for span in split_sentences(text, found.language):
@@ -214,13 +228,16 @@ class Answerer:
         if grounds.support == "unsupported":
             writing.withheld += 1
             return
+        yield self._show(sentence, hit, grounds, writing)
+
+    def _show(self, sentence: str, hit: Hit, grounds: Grounds, writing: _Writing) -> Checked:
         citations = writing.cite(hit, grounds)
         numbers = tuple(citation.number for citation in citations)
         checked = AnswerSentence(sentence, numbers, grounds.support, round(grounds.score, 4))
         writing.sentences.append(checked)
         if writing.first_sentence_ms is None:
             writing.first_sentence_ms = writing.elapsed_ms()
-        yield Checked(checked, citations)
+        return Checked(checked, citations)
 
     def _finish(self, found: Found, writing: _Writing) -> Answer:
         answered = bool(writing.sentences)
@@ -236,13 +253,6 @@ class Answerer:
             withheld=writing.withheld,
             timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
         )
-
-
-def _drafts(reply: Reply, writing: _Writing) -> Iterator[Draft]:
-    for piece in reply:
-        if writing.first_token_ms is None:
-            writing.first_token_ms = writing.elapsed_ms()
-        yield Draft(piece)
 
 
 def question_language(question: str, history: Sequence[Turn]) -> str:

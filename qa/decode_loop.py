@@ -42,10 +42,10 @@ SLICE_TOKENS = 64
 QUESTION_ROWS = 16
 # Replies and scores being worked on together. Beyond eight sequences a batch writes no more words a second.
 RUNNING = 12
-# Prefixes kept in the context: that of answers, that of stand-alone questions (58 and 176 tokens), and one of a
+# Prefixes kept in the context: that of answers, that of stand-alone questions (XX and 176 tokens), and one of a
 # caller's own. A longer one than PREFIX_TOKENS is read each time, so that prefixes never take the cells of requests.
 PREFIXES = 3
-PREFIX_TOKENS = 320
+PREFIX_TOKENS = 640
 # Tokens decoded at once when all replies are written, their guesses included: 4 cost 1.3 times the time of one, 16 cost
 # 3.5 times (1.5B Q4_K_M, two cores, 2026-11-22), so few are guessed until a run of guesses was right.
 FEW_ROWS = 4
@@ -261,8 +261,11 @@ class DecodeLoop:
                 furthest, source = common, sequence
         if furthest > one.slices:
             self._go_on_from(one, source, furthest)
-        if one.slices == one.request.prompt.prefix:
-            self._restore(one)
+        prompt = one.request.prompt
+        if prompt.prefix_key and one.position == 0:
+            self._restore(one, prompt.prefix_key, prompt.prefix)
+        if prompt.key and one.slices == prompt.prefix:
+            self._restore(one, prompt.key, prompt.kept)
 
     def _read_before(self) -> Iterator[tuple[int, Slices]]:
         """What sequences hold."""
@@ -276,28 +279,35 @@ class DecodeLoop:
         self._context.copy(sequence, one.sequence, one.position, end)
         one.slices, one.position = slices, end
 
-    def _restore(self, one: _Running) -> None:
-        """Go on from the stored state of what stands between the prefix and the question, if there is one."""
-        prompt = one.request.prompt
-        if not prompt.key or not prompt.prefix < prompt.kept < len(prompt.slices):
+    def _restore(self, one: _Running, key: str, slices: int) -> None:
+        """Go on from the stored state of what stands from here to the end of so many slices, if there is one."""
+        if not one.slices < slices < len(one.request.prompt.slices):
             return
-        state = self._states.get(prompt.key)
+        state = self._states.get(key)
         if state is None or not self._context.restore(self._scratch, state):
             return
         # A state of another length under this key: rather read than believed.
-        if self._context.positions(self._scratch) == (one.position, prompt.length(prompt.kept)):
-            self._go_on_from(one, self._scratch, prompt.kept)
+        if self._context.positions(self._scratch) == (one.position, one.request.prompt.length(slices)):
+            self._go_on_from(one, self._scratch, slices)
         self._context.forget(self._scratch)
 
     def _keep(self, one: _Running) -> None:
-        """Hold the prefix, and store the state of what follows it, when they are read."""
+        """Hold the prefix, and store its state and that of what follows it, when they are read."""
         prompt = one.request.prompt
         if one.slices >= prompt.prefix:
             self._hold_prefix(one)
-        # Only right behind the passage: later there is a part of the question as well.
-        if prompt.key and one.position == prompt.length(prompt.kept) and prompt.key not in self._states:
-            self._context.copy(one.sequence, self._scratch, prompt.length(prompt.prefix), one.position)
-            self._states.put(prompt.key, self._context.save(self._scratch))
+        # Only right behind prefix and passage: later there is more in the cache.
+        prefix = prompt.length(prompt.prefix)
+        if prompt.prefix_key and one.position == prefix:
+            self._store(one, prompt.prefix_key, 0)
+        if prompt.key and prefix < one.position == prompt.length(prompt.kept):
+            self._store(one, prompt.key, prefix)
+
+    def _store(self, one: _Running, key: str, start: int) -> None:
+        """What the model made of the tokens from `start` to here."""
+        if key not in self._states:
+            self._context.copy(one.sequence, self._scratch, start, one.position)
+            self._states.put(key, self._context.save(self._scratch))
             self._context.forget(self._scratch)
 
     def _hold_prefix(self, one: _Running) -> None:

@@ -38,6 +38,12 @@ def kept_key(messages: Sequence[Message]) -> str | None:
     return hashlib.sha256(json.dumps(covered).encode()).hexdigest()
 
 
+def prefix_key(messages: Sequence[Message]) -> str | None:
+    """SHA-256 (hex) of the messages before the last one, which all prompts of a kind have in common; None without."""
+    before = [[message.role, *message.pieces] for message in messages[:-1]]
+    return hashlib.sha256(json.dumps(before).encode()).hexdigest() if before else None
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """For whom a model works: it is fair between clients, and stops soon after `cancelled()` is true."""
@@ -57,6 +63,12 @@ class Reply(Iterator[str], Protocol):
 
     log_probabilities: list[float]
 
+    def scores(self) -> list[float]:
+        """Natural log-probability of each of the `choices` as the reply's beginning; waits until the prompt is read.
+
+        All are -inf when cancelled.
+        """
+
     def close(self) -> None: ...
 
 
@@ -70,9 +82,15 @@ class LanguageModel(Protocol):
     def count_tokens(self, text: str) -> int: ...
 
     def generate(
-        self, messages: Sequence[Message], max_tokens: int, stop: Sequence[str] = (), asker: Asker = NOBODY
+        self,
+        messages: Sequence[Message],
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        asker: Asker = NOBODY,
+        choices: Sequence[str] = (),
     ) -> Reply:
-        """The reply in pieces of whole characters. The model begins at once, not at the first `next()`.
+        """The reply in pieces of whole characters. The model begins at once, not at the first `next()`. What else it
+        could have begun with, each choice's first token, has its `scores()`.
 
         It ends at the end of the turn, at a stop string (left out), after `max_tokens`, or when cancelled. Close it
         when leaving it early.

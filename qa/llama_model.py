@@ -21,7 +21,7 @@ from index.errors import ModelFileError
 from qa.chat_template import ChatTemplate
 from qa.decode_loop import BATCH_ROWS, PREFIX_TOKENS, PREFIXES, RUNNING, SLICE_TOKENS, DecodeLoop
 from qa.errors import PromptTooLong
-from qa.language_model import NOBODY, Asker, Message, kept_key
+from qa.language_model import NOBODY, Asker, Message, kept_key, prefix_key
 from qa.llama_context import KVType, LlamaContext
 from qa.prefill_cache import PrefillCache
 from qa.request import Outcome, Prompt, Request
@@ -76,17 +76,23 @@ class LlamaModel:
         return len(self._context.tokenize(text, control=False))
 
     def generate(
-        self, messages: Sequence[Message], max_tokens: int, stop: Sequence[str] = (), asker: Asker = NOBODY
+        self,
+        messages: Sequence[Message],
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        asker: Asker = NOBODY,
+        choices: Sequence[str] = (),
     ) -> _Writing:
         """See LanguageModel.generate."""
-        request = self._request(messages, asker, max_tokens=max_tokens)
+        request = self._request(messages, asker, max_tokens, self._firsts(choices))
         return _Writing(request, stop)
 
     def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
         """See LanguageModel.score."""
-        firsts = tuple(self._context.tokenize(choice, control=False)[0] for choice in choices)
-        outcome = _next_of(self._request(messages, asker, scored=firsts).outbox)
-        return outcome if isinstance(outcome, list) else [-np.inf] * len(choices)
+        return _scores(self._request(messages, asker, scored=self._firsts(choices)))
+
+    def _firsts(self, choices: Sequence[str]) -> tuple[int, ...]:
+        return tuple(self._context.tokenize(choice, control=False)[0] for choice in choices)
 
     def read_ahead(self, messages: Sequence[Message], asker: Asker = NOBODY) -> bool:
         """Read what `messages` keep, giving way to all who ask, and store it. Waits until it is read.
@@ -97,7 +103,7 @@ class LlamaModel:
         if key is None or not self._context.can_share or key in self._states:
             return False
         prompt = self._prompt(messages, 0)
-        kept = Prompt(prompt.slices[: prompt.kept], prompt.prefix, prompt.kept, key)
+        kept = Prompt(prompt.slices[: prompt.kept], prompt.prefix, prompt.kept, key, prompt.prefix_key)
         request = Request(kept, 0, (), asker, background=True)
         self._loop.submit(request)
         _next_of(request.outbox)
@@ -147,7 +153,9 @@ class LlamaModel:
         *groups, piece, end = groups
         sliced = [_slices(group) for group in (*groups, [*piece, *end])]
         kept = sum(map(len, sliced[: 1 + messages[-1].kept]))
-        return Prompt(tuple(chain.from_iterable(sliced)), len(sliced[0]), kept, kept_key(messages))
+        return Prompt(
+            tuple(chain.from_iterable(sliced)), len(sliced[0]), kept, kept_key(messages), prefix_key(messages)
+        )
 
 
 class _Writing:
@@ -156,7 +164,8 @@ class _Writing:
     def __init__(self, request: Request, stop: Sequence[str]) -> None:
         self._request = request
         self.log_probabilities = request.log_probabilities
-        self._pieces = _without_stop(_texts(request.outbox), stop)
+        self._pieces = _without_stop(self._texts(), stop)
+        self._scores: list[float] | None = None
 
     def __iter__(self) -> _Writing:
         return self
@@ -167,6 +176,17 @@ class _Writing:
         except BaseException:
             self.close()  # at a stop string the model would go on
             raise
+
+    def _texts(self) -> Iterator[str]:
+        self.scores()  # they come first
+        while isinstance(outcome := _next_of(self._request.outbox), str):
+            yield outcome
+
+    def scores(self) -> list[float]:
+        """See Reply.scores."""
+        if self._scores is None:
+            self._scores = _scores(self._request)
+        return self._scores
 
     def close(self) -> None:
         """See Reply.close."""
@@ -194,9 +214,15 @@ def _next_of(outbox: SimpleQueue[Outcome]) -> Outcome:
     return outcome
 
 
-def _texts(outbox: SimpleQueue[Outcome]) -> Iterator[str]:
-    while isinstance(outcome := _next_of(outbox), str):
-        yield outcome
+def _scores(request: Request) -> list[float]:
+    """The first outcome of a request that asks for some; -inf where it ended before."""
+    if not request.scored:
+        return []
+    outcome = _next_of(request.outbox)
+    if isinstance(outcome, list):
+        return outcome
+    request.outbox.put(None)  # the end; who reads on must find it
+    return [-np.inf] * len(request.scored)
 
 
 def _without_stop(pieces: Iterator[str], stop: Sequence[str]) -> Iterator[str]:

@@ -18,9 +18,9 @@ from index.errors import SourcierError
 from index.passages import Passage
 from index.progress import Progress
 from qa.errors import Busy, PromptTooLong
-from qa.language_model import NOBODY, Asker, Message, kept_key
+from qa.language_model import NOBODY, Asker, Message, kept_key, prefix_key
 from qa.prefill_cache import PrefillCache
-from qa.prompt import passage_messages
+from qa.prompt import no_passage_messages, passage_messages, stand_alone_messages
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +82,10 @@ def read_ahead(
 
 
 def state_keys(index: Passages) -> set[str]:
-    """The keys of all passages of an index: any other state is of something deleted or changed."""
-    return {key for messages in _all_messages(index) if (key := kept_key(messages))}
+    """The keys of all passages of an index, and of what prompts begin with: any other state is of something deleted or
+    changed."""
+    beginnings = {prefix_key(messages) for messages in (no_passage_messages(), stand_alone_messages((), ""))}
+    return {key for key in (*beginnings, *map(kept_key, _all_messages(index))) if key}
 
 
 def _all_messages(index: Passages) -> Iterator[list[Message]]:

@@ -21,14 +21,15 @@ Slices = tuple[tuple[int, ...], ...]
 class Prompt:
     """A prompt in the slices it is decoded in, each of at most the tokens that the context decodes at once.
 
-    The first `prefix` slices are those of every prompt of this kind. The first `kept` are worth storing under `key`;
-    without a key, nothing is.
+    The first `prefix` slices are those of every prompt of this kind, and worth storing under `prefix_key`. Those behind
+    them up to `kept` are worth storing under `key`. What has no key is not stored.
     """
 
     slices: Slices
     prefix: int
     kept: int
     key: str | None = None
+    prefix_key: str | None = None
 
     @property
     def tokens(self) -> int:
@@ -43,9 +44,9 @@ class Prompt:
 class Request:
     """What a reader's thread asks of the loop; the answer comes piece by piece through `outbox`.
 
-    With `scored`, the natural log-probabilities of these tokens as the next one; else a reply of `max_tokens` at most.
-    With neither, the prompt is only read, and stored. What goes on in the `background` gives way to everything else,
-    even in the middle of a slice.
+    With `scored`, first the natural log-probabilities of these tokens as the next one; then a reply of `max_tokens` at
+    most. With neither, the prompt is only read, and stored. What goes on in the `background` gives way to everything
+    else, even in the middle of a slice.
     """
 
     prompt: Prompt

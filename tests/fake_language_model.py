@@ -35,16 +35,23 @@ class FakeLanguageModel:
         return len(text.split())
 
     def generate(
-        self, messages: Sequence[Message], max_tokens: int, stop: Sequence[str] = (), asker: Asker = NOBODY
+        self,
+        messages: Sequence[Message],
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        asker: Asker = NOBODY,
+        choices: Sequence[str] = (),
     ) -> FakeReply:
-        self.asked.append(tuple(messages))
+        scores = self.score(messages, choices, asker) if choices else []
+        if not choices:
+            self.asked.append(tuple(messages))
         assert self.replies, f"no reply left for: {messages[-1].text}"
         reply = self.replies.popleft()
         if isinstance(reply, Exception):
             raise reply
         for text in stop:
             reply = reply.partition(text)[0]
-        return FakeReply(self, reply.split(" ")[:max_tokens], asker)
+        return FakeReply(self, reply.split(" ")[:max_tokens], asker, scores)
 
     def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
         self.asked.append(tuple(messages))
@@ -59,8 +66,9 @@ class FakeLanguageModel:
 class FakeReply:
     """A Reply of these words, each of them as likely as `word_log_probability` of its model says."""
 
-    def __init__(self, model: FakeLanguageModel, words: Sequence[str], asker: Asker) -> None:
+    def __init__(self, model: FakeLanguageModel, words: Sequence[str], asker: Asker, scores: Sequence[float]) -> None:
         self.log_probabilities: list[float] = []
+        self._scores = list(scores)
         self._model = model
         self._asker = asker
         self._words = deque(words)
@@ -75,6 +83,9 @@ class FakeReply:
         self.log_probabilities.append(self._model.word_log_probability)
         word = self._words.popleft()
         return f"{word} " if self._words else word
+
+    def scores(self) -> list[float]:
+        return self._scores
 
     def close(self) -> None:
         self._model.closed_early += bool(self._words)

@@ -43,8 +43,8 @@ def last(events: list[object]) -> Answer:
     return answer
 
 
-# Log-probabilities of "yes" and "no".
-YES, DOUBT, NO = (0.0, -5.0), (-0.5, -1.0), (-5.0, 0.0)
+# Log-probabilities of saying that the passage has no answer.
+YES, LIKELY, DOUBT, NO = (-14.0,), (-6.5,), (-4.2,), (-0.01,)
 QUESTION = "Combien ont coûté les travaux du pont des Tanneurs ?"
 
 
@@ -70,7 +70,7 @@ def test_a_supported_sentence_is_shown_with_the_characters_it_was_read_in(index:
     ],
 )
 def test_what_the_article_does_not_say_is_withheld_and_the_question_declined(index: Index, invented: str) -> None:
-    events = ask(index, FakeLanguageModel([invented, invented], [YES, NO]), QUESTION)
+    events = ask(index, FakeLanguageModel([invented, invented], [LIKELY, NO]), QUESTION)
     answer = last(events)
     assert not any(isinstance(event, Checked) for event in events)
     assert not answer.answered
@@ -79,29 +79,47 @@ def test_what_the_article_does_not_say_is_withheld_and_the_question_declined(ind
     assert answer.hits  # the nearest articles are shown
 
 
-def test_of_a_passage_that_does_not_answer_not_a_sentence_is_shown(index: Index) -> None:
-    model = FakeLanguageModel(["Les travaux ont coûté 618 000 euros."], [NO, NO])
+def test_of_passages_that_do_not_answer_not_a_word_is_shown(index: Index) -> None:
+    model = FakeLanguageModel(["Les travaux ont coûté 618 000 euros."] * 2, [NO, NO])
     events = ask(index, model, QUESTION)
-    assert [type(event) for event in events] == [Found, Draft, Answer]
+    assert [type(event) for event in events] == [Found, Answer]
     answer = last(events)
     assert not answer.answered
     assert answer.withheld == 0
-    assert model.closed_early == 1  # what it had begun beside the judgement
-    # The second passage was judged before anything was written from it.
-    assert ["yes or no" in messages[-1].text for messages in model.asked] == [False, True, True]
+    assert model.closed_early == 2  # what it had begun
 
 
-def test_a_reply_beside_the_point_is_withheld_where_the_passage_was_in_doubt(index: Index) -> None:
-    # The passage says so, and no check of numbers or names can object; but it is not what was asked.
-    model = FakeLanguageModel(["Le pont des Tanneurs a rouvert vendredi 7 novembre."], [DOUBT, NO, NO])
+def test_where_the_first_passage_is_in_doubt_the_likeliest_is_written_from(index: Index) -> None:
+    model = FakeLanguageModel(
+        ["La récolte de cidre a été abondante.", "Les travaux ont coûté 618 000 euros."], [DOUBT, YES]
+    )
+    question = "La récolte de cidre a été abondante et les travaux ont coûté ?"
+    hits = [hit.article.id for hit in index.search(question, 2)]
+    assert hits == ["cidre.md", "pont.md"]
+    answer = last(ask(index, model, question))
+    assert [citation.article.id for citation in answer.citations] == ["pont.md"]
+
+
+def test_where_no_other_passage_is_likelier_the_first_is_written_from(index: Index) -> None:
+    model = FakeLanguageModel(["Les travaux ont coûté 618 000 euros.", "La récolte a été abondante."], [DOUBT, NO])
     answer = last(ask(index, model, QUESTION))
-    assert not answer.answered
-    assert answer.withheld == 1
-
-
-def test_a_reply_to_the_point_is_shown_where_the_passage_was_in_doubt(index: Index) -> None:
-    answer = last(ask(index, FakeLanguageModel(["Les travaux ont coûté 618 000 euros."], [DOUBT, YES]), QUESTION))
     assert answer.text == "Les travaux ont coûté 618 000 euros."
+    assert model.closed_early == 1
+
+
+def test_one_likely_passage_is_the_only_one_that_is_read(index: Index) -> None:
+    model = FakeLanguageModel(["Les travaux ont coûté 618 000 euros."], [YES])
+    assert last(ask(index, model, QUESTION)).answered
+    assert len(model.asked) == 1
+
+
+def test_where_the_passage_answers_but_no_reply_can_be_shown_its_own_words_are(index: Index) -> None:
+    events = ask(index, FakeLanguageModel(["Les travaux ont coûté 640 000 euros."], [YES]), QUESTION)
+    answer = last(events)
+    assert answer.text == "«\u00a0Les travaux ont coûté 618 000 euros.\u00a0»"
+    assert [citation.quote for citation in answer.citations] == ["Les travaux ont coûté 618 000 euros."]
+    assert answer.withheld == 1
+    assert [type(event) for event in events[-2:]] == [Checked, Answer]
 
 
 def test_the_good_sentence_of_a_mixed_reply_is_kept(index: Index) -> None:
@@ -165,5 +183,5 @@ def test_what_the_question_named_already_brings_no_citation_of_its_own(index: In
     ],
 )
 def test_a_sentence_that_says_nothing_is_withheld(index: Index, empty: str) -> None:
-    answer = last(ask(index, FakeLanguageModel([empty], [YES, NO]), QUESTION))
+    answer = last(ask(index, FakeLanguageModel([empty, "Rien."], [LIKELY, NO]), QUESTION))
     assert (answer.answered, answer.withheld) == (False, 1)

@@ -35,7 +35,7 @@ from qa.commands import language_model_file
 from qa.language_model import Asker
 from qa.llama_model import DEFAULT_CONTEXT_TOKENS, LlamaModel, state_identity
 from qa.prefill_cache import PrefillCache
-from qa.prompt import answer_messages, passage_block, passage_messages
+from qa.prompt import QUESTION_LABEL, answer_messages, passage_block, passage_messages
 
 PASSAGES = 3
 
@@ -73,11 +73,13 @@ class Plain:
         measured = Measured("a plain", asked.question)
         hits = self._index.search(asked.question, 5)[:PASSAGES]
         measured.evidence = time.monotonic() - started
-        # The same words as Sourcier's own prompt, with three passages in the place of one.
-        system, user = answer_messages(hits[0], asked.question, "fr")
-        passages = "".join(passage_block(hit.article, hit.passage.text) for hit in hits)
-        prompt = passages + "".join(user.pieces[1:])
-        messages = [{"role": "system", "content": system.text}, {"role": "user", "content": prompt}]
+        # The same words as Sourcier's own prompt, with three passages in the place of one. What stands before them is
+        # read once here too: llama-cpp-python goes on from what the last prompt had in common with this one.
+        *before, user = answer_messages(hits[0], asked.question, "fr")
+        passages = [passage_block(hit.article, hit.passage.text).removesuffix(QUESTION_LABEL) for hit in hits]
+        prompt = "".join([*passages, QUESTION_LABEL, *user.pieces[1:]])
+        messages = [{"role": message.role, "content": message.text} for message in before]
+        messages.append({"role": "user", "content": prompt})
         with self._lock:
             for chunk in self._llama.create_chat_completion(
                 messages, temperature=0.0, max_tokens=REPLY_TOKENS, stream=True, stop=["\n\n"]
@@ -221,6 +223,8 @@ def _together(plain: Plain, sourcier: Sourcier, chosen: Sequence[Asked], readers
     ]
     for count in readers:
         for name, ask in ways:
+            if name == "a plain" and count not in (min(readers), max(readers)):
+                continue  # it serves one after the other anyway
             started = time.monotonic()
             spreads, written = [], 0
             for start in range(0, len(some), count):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from index.embedder import Vectors
+
+
+# Those who ask at the same moment are to be answered at the same moment, not the first of them a second before others.
+TOGETHER_SECONDS = 0.003
 
 
 class QueryBatches:
@@ -31,6 +36,7 @@ class QueryBatches:
             self._waiting.append((text, mine))
         with self._turn:
             if not mine.done():
+                time.sleep(TOGETHER_SECONDS)
                 self._embed_all()
         return mine.result()
 

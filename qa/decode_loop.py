@@ -37,21 +37,27 @@ log = logging.getLogger(__name__)
 # Tokens of a passage decoded in one go: nobody waits for longer than that (1 s on two cores). Slices of 128 are not
 # read faster (63 tokens/s against 66, 2026-11-22).
 SLICE_TOKENS = 64
-# Tokens of questions decoded in one step. 16 rows take 244 ms, 64 take 936: as many a second, and so somebody who asks
-# a moment later than another does not wait until all of that question is read (1.5B Q4_K_M, two cores, 2026-11-23).
+# Rows of a step in which questions are read, or a multiple of it: 16 rows take 0.24 s, 20 take 0.35, 64 take 0.94.
+# Longer steps read no more tokens a second, and in short ones somebody who asks a moment later than another does not
+# wait until all of that question is read (1.5B Q4_K_M, two cores, 2026-11-23). At least half of it is for questions,
+# the rest for replies.
 QUESTION_ROWS = 16
-# Replies and scores being worked on together. Beyond eight sequences a batch writes no more words a second.
-RUNNING = 12
+# Replies and scores being worked on together: beyond eight a batch writes no more words a second, but a question that
+# is in doubt has three passages read.
+RUNNING = 20
 # Prefixes kept in the context: that of answers, that of stand-alone questions (XX and 176 tokens), and one of a
 # caller's own. A longer one than PREFIX_TOKENS is read each time, so that prefixes never take the cells of requests.
 PREFIXES = 3
 PREFIX_TOKENS = 640
-# Tokens decoded at once when all replies are written, their guesses included: 4 cost 1.3 times the time of one, 16 cost
-# 3.5 times (1.5B Q4_K_M, two cores, 2026-11-22), so few are guessed until a run of guesses was right.
+# Tokens decoded at once when all replies are written, their guesses included: 4 cost 1.3 times the time of one, 8 or 16
+# cost 3.5 times (1.5B Q4_K_M, two cores, 2026-11-22), so few are guessed until a run of guesses was right, or until
+# there are more replies than that anyway.
 FEW_ROWS = 4
 MANY_ROWS = 16
+# Seconds between two looks at whether the asker of a reply that is held has gone.
+HELD_LOOK = 0.1
 # Rows of the largest batch.
-BATCH_ROWS = max(SLICE_TOKENS, QUESTION_ROWS + max(MANY_ROWS, RUNNING))
+BATCH_ROWS = max(SLICE_TOKENS, 2 * QUESTION_ROWS + max(MANY_ROWS, RUNNING))
 
 
 @dataclass(eq=False, slots=True)
@@ -115,6 +121,11 @@ class DecodeLoop:
             self._newcomers |= not request.background
             self._changed.notify()
 
+    def wake(self) -> None:
+        """Look again: a request is not held any more, or was left."""
+        with self._changed:
+            self._changed.notify()
+
     def quiet_for(self) -> float:
         """Seconds since the last request that was not in the background ended; 0 while there is one."""
         with self._changed:
@@ -145,13 +156,17 @@ class DecodeLoop:
     def _wait_for_work(self) -> bool:
         """False when the loop was closed."""
         with self._changed:
-            while not (self._closing or self._waiting or self._running):
-                self._changed.wait()
+            while not (self._closing or self._waiting or self._has_work()):
+                self._changed.wait(HELD_LOOK if self._running else None)
             if self._closing:
                 for request in self._waiting:
                     request.outbox.put(None)
                 self._waiting.clear()
             return not self._closing
+
+    def _has_work(self) -> bool:
+        """Whether anybody is there but those who hold their replies, and still want them."""
+        return any(one.token is None or not one.request.held or one.request.given_up() for one in self._running)
 
     def _admit(self) -> None:
         """Give sequences to those who wait, first of all to clients that have the fewest."""
@@ -167,12 +182,18 @@ class DecodeLoop:
             while self._waiting and self._free:
                 running = Counter(one.request.asker.client for one in self._running)
                 first = min(self._waiting, key=lambda request: running[request.asker.client])
-                if first.cells > self._cells - sum(one.request.cells for one in self._running):
+                if self._cells_of(first) > self._cells - sum(self._cells_of(one.request) for one in self._running):
                     break
                 self._waiting.remove(first)
                 reading = {one.request.asker.client for one in self._running if one.token is None}
                 self._turns.join(first.asker.client, reading)
                 self._running.append(_Running(first, self._free.pop()))
+
+    def _cells_of(self, request: Request) -> int:
+        """Cells of the context that it can come to need, besides those of a prefix that is held anyway."""
+        prompt = request.prompt
+        held = prompt.slices[: prompt.prefix] in self._prefixes
+        return prompt.tokens + request.max_tokens - (prompt.length(prompt.prefix) if held else 0)
 
     def _drop_those_who_left(self) -> None:
         for one in [*self._running]:
@@ -191,7 +212,7 @@ class DecodeLoop:
             asking = []
             with contextlib.suppress(Aborted):  # it is read later
                 self._read_slice(readers[0])
-        writers = [one for one in self._running if one.token is not None]
+        writers = [one for one in self._running if one.token is not None and not one.request.held]
         if writers or asking:
             self._write_and_ask(writers, asking)
 
@@ -214,11 +235,11 @@ class DecodeLoop:
         of_question = sum(other.served + given[other] for other in self._running if other.request.asker is asker)
         return self._turns.served(asker.client) + of_client, of_question, one.served + given[one], one.request.arrived
 
-    def _share_out(self, asking: Sequence[_Running]) -> Counter[_Running]:
+    def _share_out(self, asking: Sequence[_Running], rows: int) -> Counter[_Running]:
         """How many tokens of each question are decoded in this step: a token at a time to the one whose turn it is."""
         rest = {one: len(self._rest_of_slice(one)) for one in asking}
         given: Counter[_Running] = Counter()
-        for _ in range(QUESTION_ROWS):
+        for _ in range(rows):
             if waiting := [one for one in asking if given[one] < rest[one]]:
                 given[min(waiting, key=lambda one: self._turn(one, given))] += 1
         return given
@@ -340,13 +361,15 @@ class DecodeLoop:
         questions, those first whose turn it is. Then choose what follows."""
         parts: list[tuple[list[Row], Callable[[Sequence[Logits]], None]]] = []
         for one in writers:
-            share = (MANY_ROWS if one.lucky else FEW_ROWS) // len(writers)
+            share = (MANY_ROWS if one.lucky or len(writers) > FEW_ROWS else FEW_ROWS) // len(writers)
             most = min(share - 1, one.request.max_tokens - len(one.written) - 1)
             guesses = guess(one.source, one.written, most) if self._context.can_share else []
             tokens = [one.written[-1], *guesses]
             rows = [Row(token, place, one.sequence, True) for place, token in enumerate(tokens, start=one.position)]
             parts.append((rows, partial(self._take_written, one, guesses)))
-        for one, count in self._share_out(asking).items():
+        taken = sum(len(rows) for rows, _ in parts)
+        steps = -(-(taken + QUESTION_ROWS // 2) // QUESTION_ROWS)
+        for one, count in self._share_out(asking, steps * QUESTION_ROWS - taken).items():
             part = self._rest_of_slice(one)[:count]
             parts.append((self._rows_of(one, part), partial(self._take_part, one, part)))
         logits = iter(self._context.decode([row for rows, _ in parts for row in rows]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
@@ -54,7 +54,8 @@ class LlamaModel:
     ) -> None:
         cells = max(DEFAULT_CELLS, context_tokens)
         sequences = PREFIXES + 1 + RUNNING
-        with_prefixes = cells + PREFIXES * PREFIX_TOKENS
+        # One more than are held: a request may still stand behind one that gave way to another.
+        with_prefixes = cells + (PREFIXES + 1) * PREFIX_TOKENS
         self._context = LlamaContext(path, with_prefixes, sequences, BATCH_ROWS, threads, kv_type)
         trained = self._context.trained_tokens
         self._context_tokens = min(context_tokens, trained) if trained > 0 else context_tokens
@@ -84,8 +85,9 @@ class LlamaModel:
         choices: Sequence[str] = (),
     ) -> _Writing:
         """See LanguageModel.generate."""
-        request = self._request(messages, asker, max_tokens, self._firsts(choices))
-        return _Writing(request, stop)
+        firsts = self._firsts(choices)
+        request = self._request(messages, asker, max_tokens, firsts, held=bool(firsts))
+        return _Writing(request, stop, self._loop.wake)
 
     def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
         """See LanguageModel.score."""
@@ -124,9 +126,14 @@ class LlamaModel:
         self._states.close()
 
     def _request(
-        self, messages: Sequence[Message], asker: Asker, max_tokens: int = 0, scored: tuple[int, ...] = ()
+        self,
+        messages: Sequence[Message],
+        asker: Asker,
+        max_tokens: int = 0,
+        scored: tuple[int, ...] = (),
+        held: bool = False,
     ) -> Request:
-        request = Request(self._prompt(messages, max_tokens), max_tokens, scored, asker)
+        request = Request(self._prompt(messages, max_tokens), max_tokens, scored, asker, held=held)
         self._loop.submit(request)
         return request
 
@@ -161,8 +168,9 @@ class LlamaModel:
 class _Writing:
     """The pieces of a reply up to the first stop string."""
 
-    def __init__(self, request: Request, stop: Sequence[str]) -> None:
+    def __init__(self, request: Request, stop: Sequence[str], wake: Callable[[], None]) -> None:
         self._request = request
+        self._wake = wake
         self.log_probabilities = request.log_probabilities
         self._pieces = _without_stop(self._texts(), stop)
         self._scores: list[float] | None = None
@@ -171,6 +179,9 @@ class _Writing:
         return self
 
     def __next__(self) -> str:
+        if self._request.held:
+            self._request.held = False
+            self._wake()
         try:
             return next(self._pieces)
         except BaseException:
@@ -191,6 +202,8 @@ class _Writing:
     def close(self) -> None:
         """See Reply.close."""
         self._request.left = True
+        if self._request.held:
+            self._wake()
 
     def __del__(self) -> None:
         self.close()

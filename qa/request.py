@@ -57,12 +57,8 @@ class Request:
     outbox: SimpleQueue[Outcome] = field(default_factory=SimpleQueue)
     log_probabilities: list[float] = field(default_factory=list)  # of the reply's tokens so far
     arrived: float = field(default_factory=time.monotonic)
+    held: bool = False  # after the first token nothing is written until this is False; then wake the loop
     left: bool = False  # the reader's thread has gone
-
-    @property
-    def cells(self) -> int:
-        """Cells of the context that it can come to need."""
-        return self.prompt.tokens + self.max_tokens
 
     def given_up(self) -> bool:
         try:

@@ -12,7 +12,7 @@ from index.embedder import Embedder
 from index.languages import detect_language
 from index.search import Hit
 from index.sentences import is_heading, split_sentences
-from qa.answerability import DECLINE_BELOW, QUOTE_FROM, SURE_FROM, answerability
+from qa.answerability import DECLINE_BELOW, QUOTE_FROM, answerability
 from qa.conversation import Turn, stand_alone_question
 from qa.declining import decline_text
 from qa.grounding import Citation, Grounds, Support, check_sentence
@@ -143,10 +143,11 @@ class _Reading:
 
 
 def _likeliest_first(hits: Sequence[Hit], begin: Callable[[Hit], _Reading]) -> Iterator[_Reading]:
-    """The first passage alone when it is likely to answer. When that is in doubt, or nothing came of it, the others are
-    read all at once: in the same batches."""
+    """The passage found first, alone where it may answer: of two that may, the likelier one was wrong more often (an
+    estimate from before the bill). Where it does not, or nothing came of it, the others are read all at once: in the
+    same batches."""
     readings = [begin(hit) for hit in hits[:1]]
-    if readings and readings[0].chance() >= SURE_FROM:
+    if readings and readings[0].chance() >= DECLINE_BELOW:
         yield readings.pop()
     readings += [begin(hit) for hit in hits[1:]]
     yield from sorted(readings, key=_Reading.chance, reverse=True)

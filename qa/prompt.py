@@ -27,8 +27,8 @@ QUESTION_LABEL = "Question:"
 _EXAMPLES = (
     (
         "Passage:\nLa halle rouvre\nLes Échos du Val, 3 mai 2024\n\n"
-        "La halle de Morcombe, fermée depuis l'incendie de 2019, a rouvert samedi. Les travaux ont coûté 2,4 millions "
-        "d'euros, payés pour moitié par la région. Lucie Barrand, qui dirigeait le chantier, a remis les clés au "
+        "La halle de Morcombe, fermée depuis l'incendie de 2019, a rouvert samedi. La facture s'élève à 2,4 millions "
+        "d'euros, dont la moitié vient de la région. Lucie Barrand, qui dirigeait le chantier, a remis les clés au "
         "maire.\n\n",
         (
             (
@@ -36,7 +36,7 @@ _EXAMPLES = (
                 "Les travaux de la halle de Morcombe ont coûté 2,4 millions d'euros.",
             ),
             ("Quel âge a Lucie Barrand ?", NOTHING),
-            ("When did the market hall reopen?", "The market hall of Morcombe reopened on Saturday."),
+            ("Who was in charge of the works?", "Lucie Barrand was in charge of the works."),
             ("Combien de commerçants la halle accueille-t-elle ?", NOTHING),
         ),
     ),

@@ -122,10 +122,10 @@ def test_prefill_reads_ahead_and_states_go_with_their_passages(
     assert json.loads(runner.invoke(sourcier, prefill).stdout) == {
         "read": 0, "stored": 2, "passages": 2, "full": False
     }  # fmt: skip
-    assert len(list((home / "states").glob("*/??/*.state"))) == 2
+    assert len(list((home / "states").glob("*/??/*.state"))) == 3  # and that of what all prompts begin with
 
     (tmp_path / "articles" / "cidre.md").unlink()
     assert "Removed the stored KV states of 1 passages" in runner.invoke(sourcier, build).stderr
-    assert len(list((home / "states").glob("*/??/*.state"))) == 1
+    assert len(list((home / "states").glob("*/??/*.state"))) == 2
     runner.invoke(sourcier, ["rollback", "--home", str(home)])
     assert json.loads(runner.invoke(sourcier, prefill).stdout)["read"] == 1

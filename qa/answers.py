@@ -19,6 +19,7 @@ from qa.grounding import Citation, Grounds, Support, check_sentence
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
 from qa.prompt import NOTHING, answer_messages
 from qa.quoting import quoted
+from qa.spelling import with_names_of
 
 # Passages that may be read for one question, best first. Each costs about 3 s of prefill when it was never read before.
 PASSAGES_READ = 3
@@ -225,11 +226,17 @@ class Answerer:
             yield from self._check(text[span.start : span.end], found, hit, writing)
 
     def _check(self, sentence: str, found: Found, hit: Hit, writing: _Writing) -> Iterator[Checked]:
-        grounds = check_sentence(sentence, found.language, found.standalone_question, hit, self._embedder)
-        if grounds.support == "unsupported":
-            writing.withheld += 1
-            return
-        yield self._show(sentence, hit, grounds, writing)
+        """Hold it against the passage it was written from, then against what else was found of that article: the model
+        has also read its title, and "Vostochny" may stand in the title and in the next passage only."""
+        if found.language == hit.article.language:
+            sentence = with_names_of(sentence, hit.passage.text, found.language)
+        others = [one for one in found.hits if one.article.id == hit.article.id and one is not hit]
+        for one in (hit, *others):
+            grounds = check_sentence(sentence, found.language, found.standalone_question, one, self._embedder)
+            if grounds.support != "unsupported":
+                yield self._show(sentence, one, grounds, writing)
+                return
+        writing.withheld += 1
 
     def _show(self, sentence: str, hit: Hit, grounds: Grounds, writing: _Writing) -> Checked:
         citations = writing.cite(hit, grounds)

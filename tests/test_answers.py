@@ -116,6 +116,25 @@ def test_where_the_passage_answers_but_no_reply_can_be_shown_its_own_words_are(i
     assert [type(event) for event in events[-2:]] == [Checked, Answer]
 
 
+def test_a_slip_in_a_name_is_put_right_before_the_check(index: Index) -> None:
+    model = FakeLanguageModel(["Les travaux du pont des Taneurs ont coûté 618 000 euros."], [YES])
+    assert last(ask(index, model, QUESTION)).text == "Les travaux du pont des Tanneurs ont coûté 618 000 euros."
+
+
+def test_a_sentence_may_stand_in_another_passage_of_the_article_that_was_found(tmp_path: Path) -> None:
+    filler = "La rivière monte encore ce soir et les riverains attendent. " * 40
+    text = f"Les travaux du pont ont coûté cher.\n\n{filler}\n\nLes travaux du pont ont fini à Brizac en mai."
+    (tmp_path / "pont.md").write_text(f"---\ntitle: Brizac\nlanguage: fr\n---\n{text}", encoding="utf-8")
+    build([tmp_path / "pont.md"], tmp_path / "home", FakeEmbedder(), "fake")
+    index = Index(tmp_path / "home", FakeEmbedder())
+    question = "Les travaux du pont ont coûté cher ?"
+    hits = index.search(question, 5)
+    assert "Brizac" not in hits[0].passage.text
+    model = FakeLanguageModel(["Les travaux du pont ont fini à Brizac."], [YES])
+    answer = last(list(Answerer(index, FakeEmbedder(), model).ask(question, (), 5)))
+    assert [citation.quote for citation in answer.citations] == ["Les travaux du pont ont fini à Brizac en mai."]
+
+
 def test_the_good_sentence_of_a_mixed_reply_is_kept(index: Index) -> None:
     model = FakeLanguageModel(["Les travaux ont coûté 618 000 euros. Ils ont duré 99 jours."], [YES])
     answer = last(ask(index, model, QUESTION))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -128,32 +128,6 @@ class _Writing:
         return tuple(sorted(cited, key=lambda citation: citation.number))
 
 
-@dataclass(slots=True)
-class _Reading:
-    """A passage, and the reply that the model has begun from it."""
-
-    hit: Hit
-    reply: Reply
-    _chance: float | None = None
-
-    def chance(self) -> float:
-        """Probability, in 0..1, that the passage answers the question; waits until the question is read."""
-        if self._chance is None:
-            self._chance = answerability(self.hit, self.reply)
-        return self._chance
-
-
-def _likeliest_first(hits: Sequence[Hit], begin: Callable[[Hit], _Reading]) -> Iterator[_Reading]:
-    """The passage found first, alone where it may answer: of two that may, the likelier one was wrong more often (an
-    estimate from before the bill). Where it does not, or nothing came of it, the others are read all at once: in the
-    same batches."""
-    readings = [begin(hit) for hit in hits[:1]]
-    if readings and readings[0].chance() >= DECLINE_BELOW:
-        yield readings.pop()
-    readings += [begin(hit) for hit in hits[1:]]
-    yield from sorted(readings, key=_Reading.chance, reverse=True)
-
-
 class Answerer:
     """Answers questions from an index with a language model; any number of threads may ask at once."""
 
@@ -177,31 +151,30 @@ class Answerer:
         return [hit for hit in hits if hit.vector >= LEAST_COSINE][:PASSAGES_READ]
 
     def _answer(self, found: Found, writing: _Writing, asker: Asker) -> Iterator[Draft | Checked]:
-        """Write from the passage that most likely answers; from the next one if nothing of that could be shown."""
-        hits = () if asker.cancelled() else self._worth_reading(found.hits)
-        with contextlib.ExitStack() as replies:
+        """Write from the passage found first, where it answers; from the next one if nothing of that could be shown.
 
-            def begin(hit: Hit) -> _Reading:
-                messages = answer_messages(hit, found.standalone_question, found.language)
-                reply = self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))
-                return _Reading(hit, replies.enter_context(contextlib.closing(reply)))
-
-            for reading in _likeliest_first(hits, begin):
-                if reading.chance() < DECLINE_BELOW:
-                    return
-                yield from self._check_as_written(reading, found, writing, asker)
-                if writing.sentences or asker.cancelled():
-                    return
-                if reading.chance() >= QUOTE_FROM and not is_heading(reading.hit.article.text, reading.hit.sentence):
-                    yield self._quote(reading.hit, found, writing)
-                    return
+        Of two that may answer, the likelier one is no better: an estimate from before the bill sounded surer than that.
+        """
+        for hit in self._worth_reading(found.hits):
+            if asker.cancelled() or writing.sentences:
+                return
+            messages = answer_messages(hit, found.standalone_question, found.language)
+            with contextlib.closing(
+                self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))
+            ) as reply:
+                chance = answerability(hit, reply)
+                if chance < DECLINE_BELOW:
+                    continue
+                yield from self._check_as_written(reply, hit, found, writing, asker)
+            if chance >= QUOTE_FROM and not (writing.sentences or asker.cancelled() or _is_heading(hit)):
+                yield self._quote(hit, found, writing)
 
     def _check_as_written(
-        self, reading: _Reading, found: Found, writing: _Writing, asker: Asker
+        self, reply: Reply, hit: Hit, found: Found, writing: _Writing, asker: Asker
     ) -> Iterator[Draft | Checked]:
         """Each sentence is checked when it is finished, and only then yielded."""
         text, shown = "", 0
-        for piece in reading.reply:
+        for piece in reply:
             if writing.first_token_ms is None:
                 writing.first_token_ms = writing.elapsed_ms()
             yield Draft(piece)
@@ -209,10 +182,10 @@ class Answerer:
             # The last sentence may still go on; one before it is finished.
             spans = split_sentences(text[shown:], found.language)
             if len(spans) > 1:
-                yield from self._check(text[shown + spans[0].start : shown + spans[0].end], found, reading.hit, writing)
+                yield from self._check(text[shown + spans[0].start : shown + spans[0].end], found, hit, writing)
                 shown += spans[0].end
         if not asker.cancelled():
-            yield from self._check_all(text[shown:], found, reading.hit, writing)
+            yield from self._check_all(text[shown:], found, hit, writing)
 
     def _quote(self, hit: Hit, found: Found, writing: _Writing) -> Checked:
         """The sentence nearest to the question, as it stands: the passage answers, but no reply could be shown."""
@@ -261,6 +234,10 @@ class Answerer:
             withheld=writing.withheld,
             timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
         )
+
+
+def _is_heading(hit: Hit) -> bool:
+    return is_heading(hit.article.text, hit.sentence)
 
 
 def question_language(question: str, history: Sequence[Turn]) -> str:

@@ -45,8 +45,9 @@ QUESTION_ROWS = 16
 # Replies and scores being worked on together: beyond eight a batch writes no more words a second, but a question that
 # is in doubt has three passages read.
 RUNNING = 20
-# Prefixes kept in the context: that of answers, that of stand-alone questions (XX and 176 tokens), and one of a
-# caller's own. A longer one than PREFIX_TOKENS is read each time, so that prefixes never take the cells of requests.
+# Prefixes kept in the context: that of answers with its examples, that of stand-alone questions (560 and 176 tokens),
+# and one of a caller's own. A longer one than PREFIX_TOKENS is read each time, so that prefixes never take the cells of
+# requests.
 PREFIXES = 3
 PREFIX_TOKENS = 640
 # Tokens decoded at once when all replies are written, their guesses included: 4 cost 1.3 times the time of one, 8 or 16

@@ -89,7 +89,7 @@ def test_of_passages_that_do_not_answer_not_a_word_is_shown(index: Index) -> Non
     assert model.closed_early == 2  # what it had begun
 
 
-def test_where_the_first_passage_does_not_answer_the_likeliest_other_is_written_from(index: Index) -> None:
+def test_where_the_first_passage_does_not_answer_the_next_one_is_written_from(index: Index) -> None:
     model = FakeLanguageModel(
         ["La récolte de cidre a été abondante.", "Les travaux ont coûté 618 000 euros."], [NO, YES]
     )

@@ -8,13 +8,14 @@ from index.search import Hit
 from qa.language_model import Reply
 
 # A logistic curve over the 90 passages that were read for 60 questions of corpus/questions.jsonl with an even number
-# (AUROC .93, of `nothing` alone .91; 2026-11-23). tests/bench/answerability.py fits it anew.
+# (AUROC .93, of `nothing` alone .91; 2026-11-23). It is older than the wording of one example in qa/prompt.py.
+# tests/bench/answerability.py fits it anew.
 _NOTHING = -0.46
 _COSINE = 2.23
 _NOT_FIRST = -1.73
 _INTERCEPT = -3.61
-# Below the first nothing is written from a passage: of 25 unanswerable questions of that half this declines 19, of 35
-# answerable ones 2 (at 0.4: 20 and 4). From the second on the passage's own words are shown where nothing else can be.
+# Below the first nothing is written from a passage: of 25 unanswerable questions of that half this declines 18, of 35
+# answerable ones 2 (at 0.4: 19 and 4). From the second on the passage's own words are shown where nothing else can be.
 DECLINE_BELOW = 0.30
 QUOTE_FROM = 0.90
 

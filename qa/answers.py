@@ -147,15 +147,12 @@ class Answerer:
         yield from self._answer(found, writing, asker)
         yield self._finish(found, writing)
 
-    def _worth_reading(self, hits: Sequence[Hit]) -> Sequence[Hit]:
-        return [hit for hit in hits if hit.vector >= LEAST_COSINE][:PASSAGES_READ]
-
     def _answer(self, found: Found, writing: _Writing, asker: Asker) -> Iterator[Draft | Checked]:
         """Write from the passage found first, where it answers; from the next one if nothing of that could be shown.
 
         Of two that may answer, the likelier one is no better: an estimate from before the bill sounded surer than that.
         """
-        for hit in self._worth_reading(found.hits):
+        for hit in worth_reading(found.hits):
             if asker.cancelled() or writing.sentences:
                 return
             messages = answer_messages(hit, found.standalone_question, found.language)
@@ -234,6 +231,11 @@ class Answerer:
             withheld=writing.withheld,
             timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
         )
+
+
+def worth_reading(hits: Sequence[Hit]) -> Sequence[Hit]:
+    """Those that an answer may be written from, in the order given."""
+    return [hit for hit in hits if hit.vector >= LEAST_COSINE][:PASSAGES_READ]
 
 
 def _is_heading(hit: Hit) -> bool:

@@ -42,8 +42,8 @@ SLICE_TOKENS = 64
 # wait until all of that question is read (1.5B Q4_K_M, two cores, 2026-11-23). At least half of it is for questions,
 # the rest for replies.
 QUESTION_ROWS = 16
-# Replies and scores being worked on together: beyond eight a batch writes no more words a second, but a question that
-# is in doubt has three passages read.
+# Replies and scores being worked on together. Beyond eight a batch writes no more words a second, but the questions of
+# those who come then are read beside the replies instead of waiting for one to end.
 RUNNING = 20
 # Prefixes kept in the context: that of answers with its examples, that of stand-alone questions (560 and 176 tokens),
 # and one of a caller's own. A longer one than PREFIX_TOKENS is read each time, so that prefixes never take the cells of
@@ -397,7 +397,6 @@ class DecodeLoop:
             self._finish(one)
             return
         one.written.append(one.token)
-        one.request.log_probabilities += _log_probabilities(logits, [one.token])
         if text := one.decoder.decode(self._context.piece(one.token)):
             one.request.outbox.put(text)
         if len(one.written) >= one.request.max_tokens:

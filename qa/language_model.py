@@ -34,14 +34,17 @@ def kept_key(messages: Sequence[Message]) -> str | None:
     *before, last = messages
     if not last.kept:
         return None
-    covered = [[message.role, *message.pieces] for message in before] + [[last.role, *last.pieces[: last.kept]]]
-    return hashlib.sha256(json.dumps(covered).encode()).hexdigest()
+    return _digest([*before, Message(last.role, last.pieces[: last.kept])])
 
 
 def prefix_key(messages: Sequence[Message]) -> str | None:
     """SHA-256 (hex) of the messages before the last one, which all prompts of a kind have in common; None without."""
-    before = [[message.role, *message.pieces] for message in messages[:-1]]
-    return hashlib.sha256(json.dumps(before).encode()).hexdigest() if before else None
+    return _digest(messages[:-1]) if messages[:-1] else None
+
+
+def _digest(messages: Sequence[Message]) -> str:
+    said = [[message.role, *message.pieces] for message in messages]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,7 @@ NOBODY = Asker()
 
 
 class Reply(Iterator[str], Protocol):
-    """The pieces of a reply as they are written. `close()` ends it early; the model stops writing at its next step.
-
-    `log_probabilities` are the natural ones of the tokens written so far, in order: how sure the model is of its words.
-    """
-
-    log_probabilities: list[float]
+    """The pieces of a reply as they are written. `close()` ends it early; the model stops writing at its next step."""
 
     def scores(self) -> list[float]:
         """Natural log-probability of each of the `choices` as the reply's beginning; waits until the prompt is read.

@@ -171,7 +171,6 @@ class _Writing:
     def __init__(self, request: Request, stop: Sequence[str], wake: Callable[[], None]) -> None:
         self._request = request
         self._wake = wake
-        self.log_probabilities = request.log_probabilities
         self._pieces = _without_stop(self._texts(), stop)
         self._scores: list[float] | None = None
 

@@ -55,7 +55,6 @@ class Request:
     asker: Asker = NOBODY
     background: bool = False
     outbox: SimpleQueue[Outcome] = field(default_factory=SimpleQueue)
-    log_probabilities: list[float] = field(default_factory=list)  # of the reply's tokens so far
     arrived: float = field(default_factory=time.monotonic)
     held: bool = False  # after the first token nothing is written until this is False; then wake the loop
     left: bool = False  # the reader's thread has gone

@@ -24,7 +24,6 @@ class FakeLanguageModel:
         self.scores = deque(scores)
         self.asked: list[tuple[Message, ...]] = []
         self.closed_early = 0
-        self.word_log_probability = -0.1
         self._context_tokens = context_tokens
 
     @property
@@ -64,10 +63,9 @@ class FakeLanguageModel:
 
 
 class FakeReply:
-    """A Reply of these words, each of them as likely as `word_log_probability` of its model says."""
+    """A Reply of these words, and the scores of what else it could have begun with."""
 
     def __init__(self, model: FakeLanguageModel, words: Sequence[str], asker: Asker, scores: Sequence[float]) -> None:
-        self.log_probabilities: list[float] = []
         self._scores = list(scores)
         self._model = model
         self._asker = asker
@@ -80,7 +78,6 @@ class FakeReply:
         if not self._words or self._asker.cancelled():
             self._words.clear()
             raise StopIteration
-        self.log_probabilities.append(self._model.word_log_probability)
         word = self._words.popleft()
         return f"{word} " if self._words else word
 

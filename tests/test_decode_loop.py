@@ -875,16 +875,6 @@ def test_a_question_is_read_in_the_batches_that_replies_are_written_in(room: Roo
     assert sum(not row.logits for rows in batches for row in rows) == rest - 1
 
 
-def test_a_reply_says_how_likely_each_of_its_tokens_was(room: Room, plain: PlainReader) -> None:
-    asked = long_winded(plain, 12)
-    request = room.ask(asked, 12)
-    written = list(text_of(request).encode())
-    assert len(written) == 12
-    before = [[*tokens_of(asked), *written[:place]] for place in range(len(written))]
-    expected = [plain.scores(tokens)[token] for tokens, token in zip(before, written, strict=True)]
-    np.testing.assert_allclose(request.log_probabilities, expected, atol=ROUNDING)
-
-
 # -- in the background -------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -38,8 +39,9 @@ def together(encoder: Encoder, first: str, later: list[str]) -> list[Future[Vect
         asked = [threads.submit(queries.embed, first)]
         assert encoder.entered.wait(WAIT)
         asked += [threads.submit(queries.embed, text) for text in later]
+        deadline = time.monotonic() + WAIT
         while len(queries._waiting) < len(later):
-            pass
+            assert time.monotonic() < deadline
         encoder.go_on.set()
     return asked
 

@@ -17,7 +17,7 @@ TOGETHER_SECONDS = 0.003
 
 
 class QueryBatches:
-    """Turns single calls from many threads into calls with all that wait: eight take .6 of their time one by one.
+    """Turns single calls from many threads into calls with all that wait: eight take .4 of their time one by one.
 
     `encode` takes texts and returns (len(texts), dim) float32; it is called by one thread at a time. What it raises
     reaches everybody whose text was in that call.

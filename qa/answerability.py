@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from index.search import Hit
 from qa.language_model import Reply
+
+if TYPE_CHECKING:
+    from index.search import Hit
 
 # A logistic curve over the 90 passages that were read for 60 questions of corpus/questions.jsonl with an even number
 # (AUROC .93, of `nothing` alone .91; 2026-11-23). It is older than the wording of one example in qa/prompt.py.

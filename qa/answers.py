@@ -78,6 +78,7 @@ class Checked:
 class Answer:
     """The last event. `answered` is False when declined; then `text` says so in the question's language.
 
+    `answerability` is the probability, in 0..1, that what was read answers the question: that of the likeliest passage.
     `withheld` counts the sentences that the model wrote and the check stopped.
     """
 
@@ -88,6 +89,7 @@ class Answer:
     sentences: tuple[AnswerSentence, ...]
     citations: tuple[Citation, ...]
     hits: tuple[Hit, ...]
+    answerability: float
     withheld: int
     timings: Timings
 
@@ -108,6 +110,7 @@ class _Writing:
     started: float
     sentences: list[AnswerSentence] = field(default_factory=list)
     citations: list[Citation] = field(default_factory=list)
+    answerability: float = 0.0
     withheld: int = 0
     first_token_ms: float | None = None
     first_sentence_ms: float | None = None
@@ -129,12 +132,18 @@ class _Writing:
 
 
 class Answerer:
-    """Answers questions from an index with a language model; any number of threads may ask at once."""
+    """Answers questions from an index with a language model; any number of threads may ask at once.
 
-    def __init__(self, index: Searchable, embedder: Embedder, model: LanguageModel) -> None:
+    Nothing is written from a passage whose answerability is below `decline_below`, in 0..1; 0 writes from any.
+    """
+
+    def __init__(
+        self, index: Searchable, embedder: Embedder, model: LanguageModel, decline_below: float = DECLINE_BELOW
+    ) -> None:
         self._index = index
         self._embedder = embedder
         self._model = model
+        self._decline_below = decline_below
 
     def ask(self, question: str, history: Sequence[Turn] = (), k: int = 5, asker: Asker = NOBODY) -> Iterator[Event]:
         """Found, then Draft and Checked as they come, and Answer last. When cancelled it ends with what it has."""
@@ -160,7 +169,8 @@ class Answerer:
                 self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))
             ) as reply:
                 chance = answerability(hit, reply)
-                if chance < DECLINE_BELOW:
+                writing.answerability = max(writing.answerability, chance)
+                if chance < self._decline_below:
                     continue
                 yield from self._check_as_written(reply, hit, found, writing, asker)
             if chance >= QUOTE_FROM and not (writing.sentences or asker.cancelled() or _is_heading(hit)):
@@ -228,6 +238,7 @@ class Answerer:
             sentences=tuple(writing.sentences),
             citations=tuple(writing.citations),
             hits=found.hits,
+            answerability=writing.answerability,
             withheld=writing.withheld,
             timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
         )

@@ -13,6 +13,7 @@ import click
 
 from index.commands import embedder_option, home_option, json_option, load_embedder
 from index.errors import NoIndex, SourcierError
+from qa.answerability import DECLINE_BELOW
 from qa.prefill_cache import DEFAULT_STATES_GB
 
 if TYPE_CHECKING:
@@ -44,6 +45,15 @@ kv_type_option = click.option(
     show_default=True,
     show_envvar=True,
     help="Precision of what the model remembers; q8_0 takes half of the room.",
+)
+decline_below_option = click.option(
+    "--decline-below",
+    type=click.FloatRange(0, 1),
+    default=DECLINE_BELOW,
+    envvar="SOURCIER_DECLINE_BELOW",
+    show_default=True,
+    show_envvar=True,
+    help="Write nothing from a passage less likely than this to hold the answer; 0 writes from any.",
 )
 # Below SOURCIER_HOME.
 STATES_FOLDER = "states"
@@ -83,6 +93,7 @@ def load_answerer(
     language_model: str | None,
     states_gb: float = DEFAULT_STATES_GB,
     kv_type: str = "f16",
+    decline_below: float = DECLINE_BELOW,
 ) -> tuple[Answerer, Index, LlamaModel]:
     """Everything that answers, loaded; fetches what is missing. Takes seconds. Raises NoIndex."""
     if not (home / "index").is_dir():
@@ -99,7 +110,7 @@ def load_answerer(
         # The first question should not wait for what is set up at first use: 0.3 to 1 s.
         index.search("première question", 1)
         model = loading.result()
-    return Answerer(index, vectors, model), index, model
+    return Answerer(index, vectors, model, decline_below), index, model
 
 
 def drop_stale_states(home: Path) -> int:
@@ -169,6 +180,7 @@ def prefill(
 @language_model_option
 @states_gb_option
 @kv_type_option
+@decline_below_option
 @json_option
 def evaluate_command(
     questions: Path,
@@ -180,6 +192,7 @@ def evaluate_command(
     language_model: str | None,
     states_gb: float,
     kv_type: str,
+    decline_below: float,
     as_json: bool,
 ) -> None:
     """Ask the labelled QUESTIONS (JSONL, see corpus/README.md) and count what is right, cited and declined.
@@ -194,7 +207,9 @@ def evaluate_command(
     chosen = read_questions(questions)
     if sample is not None and sample < len(chosen):
         chosen = sorted(random.Random(seed).sample(chosen, sample), key=lambda question: question.id)  # noqa: S311 - a sample, not a secret
-    answerer, index, model = load_answerer(home, embedder, language_model, states_gb, kv_type)
+    answerer, index, model = load_answerer(
+        home, embedder, language_model, states_gb, kv_type, decline_below
+    )
     outcomes: list[Outcome] = []
     with TerminalProgress(unit="questions") as progress:
         for outcome in evaluate(answerer, chosen, k):

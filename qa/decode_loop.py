@@ -353,7 +353,9 @@ class DecodeLoop:
             self._finish(one)
             return
         one.source = list(chain.from_iterable(request.prompt.slices[request.prompt.prefix :]))
-        self._choose(one, logits)
+        others = logits.copy()
+        others[list(request.scored)] = -np.inf  # what it could have begun with instead
+        self._choose(one, others)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 

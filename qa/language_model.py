@@ -88,8 +88,8 @@ class LanguageModel(Protocol):
         choices: Sequence[str] = (),
     ) -> Reply:
         """The reply in pieces of whole characters. The model begins at once, not at the first `next()`. With `choices`,
-        what else it could have begun with, each choice's first token, has its `scores()`, and nothing is written behind
-        the first token before the first `next()`.
+        what else it could have begun with, each choice's first token, has its `scores()`. The reply begins with none of
+        them, and nothing is written behind its first token before the first `next()`.
 
         It ends at the end of the turn, at a stop string (left out), after `max_tokens`, or when cancelled. Close it
         when leaving it early.

@@ -599,6 +599,16 @@ def test_a_reply_that_may_begin_with_a_choice_waits_behind_its_first_token(opene
     assert is_empty(model, context)
 
 
+def test_a_reply_begins_with_none_of_the_choices(opened: Open, plain: PlainReader) -> None:
+    model, _ = opened()
+    prompt = long_winded(model, 8)
+    first, *_ = said(model, prompt, 8)
+    scores = plain.scores(plain.tokens(chat(prompt)))
+    scores[ord(first)] = -np.inf
+    (begun, *_) = "".join(model.generate(prompt, 8, choices=[first]))
+    assert begun == chr(int(np.argmax(scores))) != first
+
+
 def test_a_reply_that_waits_is_let_go_of_when_nobody_wants_it(opened: Open) -> None:
     model, context = opened()
     prompt = long_winded(model, 40)

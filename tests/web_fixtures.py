@@ -136,13 +136,13 @@ def answer_bridge(question: str = "Quand rouvre le pont des Tanneurs ?") -> Answ
     sentences = tuple(one.sentence for one in checked)
     citations = tuple(citation for one in checked for citation in one.citations)
     text = " ".join(sentence.text for sentence in sentences)
-    return Answer(text, True, "fr", question, sentences, citations, found_bridge(question).hits, 1, TIMINGS)
+    return Answer(text, True, "fr", question, sentences, citations, found_bridge(question).hits, 0.97, 1, TIMINGS)
 
 
 def declined(question: str = "Qui a gagné le match ?") -> Answer:
     hits = found_bridge(question).hits
     text = "Les articles ne permettent pas de répondre à cette question."
-    return Answer(text, False, "fr", question, (), (), hits, 0, replace(TIMINGS, first_sentence_ms=None))
+    return Answer(text, False, "fr", question, (), (), hits, 0.04, 0, replace(TIMINGS, first_sentence_ms=None))
 
 
 class UntilCancelled:

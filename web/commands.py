@@ -122,7 +122,12 @@ def ask(question: str, k: int, home: Path, embedder: str | None, language_model:
 
 def _load(settings: Settings) -> tuple[Answerer, Index, LlamaModel]:
     return load_answerer(
-        settings.home, settings.embedder, settings.language_model, settings.states_gb, settings.kv_type
+        settings.home,
+        settings.embedder,
+        settings.language_model,
+        settings.states_gb,
+        settings.kv_type,
+        settings.decline_below,
     )
 
 

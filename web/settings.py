@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from index.errors import SourcierError
+from qa.answerability import DECLINE_BELOW
 from qa.prefill_cache import DEFAULT_STATES_GB
 
 
@@ -91,6 +92,16 @@ class Settings:
     answer_seconds: float = field(
         default=120.0,
         metadata=_about("SOURCIER_ANSWER_SECONDS", "seconds", "an answer that takes longer is given up", 1, 3_600),
+    )
+    decline_below: float = field(
+        default=DECLINE_BELOW,
+        metadata=_about(
+            "SOURCIER_DECLINE_BELOW",
+            "probability",
+            "nothing is written from a passage that is less likely to hold the answer; 0 writes from any",
+            0,
+            1,
+        ),
     )
     queue_size: int = field(
         default=8,

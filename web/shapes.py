@@ -82,6 +82,7 @@ def answer_json(answer: Answer) -> Json:
         "sentences": [sentence_json(sentence) for sentence in answer.sentences],
         "citations": [citation_json(citation) for citation in answer.citations],
         "passages": hits_json(answer.hits),
+        "answerability": round(answer.answerability, 4),
         "withheld": answer.withheld,
         "timings": _timings_json(answer.timings),
     }

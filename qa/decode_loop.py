@@ -30,7 +30,7 @@ from qa.fair_turns import FairTurns
 from qa.llama_context import Aborted, LlamaContext, Logits, Row
 from qa.lookahead import guess
 from qa.prefill_cache import PrefillCache
-from qa.request import Request, Slices, common_slices
+from qa.request import Impression, Request, Slices, common_slices
 
 log = logging.getLogger(__name__)
 
@@ -256,7 +256,11 @@ class DecodeLoop:
     def _rows_of(self, one: _Running, part: Sequence[int]) -> list[Row]:
         """Logits are asked for behind the last token of a prompt only."""
         last = one.request.prompt.tokens - 1
-        return [Row(token, place, one.sequence, place == last) for place, token in enumerate(part, start=one.position)]
+        scored = bool(one.request.scored)
+        return [
+            Row(token, place, one.sequence, place == last, hidden=scored and place == last)
+            for place, token in enumerate(part, start=one.position)
+        ]
 
     def _take_part(self, one: _Running, part: Sequence[int], logits: Sequence[Logits]) -> None:
         """So much of a prompt is in the cache now. Behind its end, choose the first token or give the scores."""
@@ -348,7 +352,8 @@ class DecodeLoop:
     def _prompt_read(self, one: _Running, logits: Logits | None) -> None:
         request = one.request
         if logits is not None and request.scored:
-            request.outbox.put(_log_probabilities(logits, request.scored))
+            scores = _log_probabilities(logits, request.scored)
+            request.outbox.put(Impression(scores, self._context.hidden(one.sequence)))
         if logits is None or not request.max_tokens:
             self._finish(one)
             return

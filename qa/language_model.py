@@ -6,7 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,12 @@ class Reply(Iterator[str], Protocol):
         """Natural log-probability of each of the `choices` as the reply's beginning; waits until the prompt is read.
 
         All are -inf when cancelled.
+        """
+
+    def hidden(self) -> npt.NDArray[np.float32] | None:
+        """(layers, width) what some layers of the model make of the prompt's last token; waits as `scores` does.
+
+        None for a model that tells none, without `choices`, and when cancelled.
         """
 
     def close(self) -> None: ...

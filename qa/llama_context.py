@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from index.errors import ModelFileError
 from qa.errors import PromptTooLong
+from qa.hidden_states import HiddenState, HiddenStates
 
 Logits = npt.NDArray[np.float32]
 KVType = Literal["f16", "q8_0"]
@@ -38,12 +39,14 @@ def kv_type_named(name: str) -> KVType:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One token of a batch: at which position of which sequence it stands, and whether its logits are wanted."""
+    """One token of a batch: at which position of which sequence it stands, and whether its logits are wanted, and what
+    the layers that the context listens to make of it (of one row a sequence)."""
 
     token: int
     position: int
     sequence: int
     logits: bool
+    hidden: bool = False
 
 
 class Aborted(Exception):
@@ -52,13 +55,20 @@ class Aborted(Exception):
 
 class LlamaContext:
     """A chat GGUF and its KV cache of `cells` tokens, which `sequences` sequences share. One thread owns it; any
-    may call `tokenize`.
+    may call `tokenize`. It can tell the hidden states of `layers`, from 0 and without the last.
 
     Raises ModelFileError for a file that is no model, or when there is too little memory.
     """
 
     def __init__(
-        self, path: Path, cells: int, sequences: int, batch_tokens: int, threads: int | None, kv_type: KVType = "f16"
+        self,
+        path: Path,
+        cells: int,
+        sequences: int,
+        batch_tokens: int,
+        threads: int | None,
+        kv_type: KVType = "f16",
+        layers: Sequence[int] = (),
     ) -> None:
         _silence()
         llama_cpp.llama_backend_init()
@@ -91,6 +101,9 @@ class LlamaContext:
             llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED if kv_type == "f16" else llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         )
         parameters.type_k = parameters.type_v = _GGML_TYPES[kv_type]
+        self._hidden = HiddenStates(layers, llama_cpp.llama_model_n_embd(self._model)) if layers else None
+        if self._hidden:
+            parameters.cb_eval = self._hidden.callback
         self._context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not self._context:
             llama_cpp.llama_model_free(self._model)
@@ -125,6 +138,8 @@ class LlamaContext:
             batch.n_seq_id[place] = 1
             batch.seq_id[place][0] = row.sequence
             batch.logits[place] = row.logits
+        if self._hidden:
+            self._hidden.expect({place: row.sequence for place, row in enumerate(rows) if row.hidden})
         if abort:
             self._abort_when(abort)
         try:
@@ -137,6 +152,10 @@ class LlamaContext:
         if status:
             raise PromptTooLong(f"llama_decode gave {status} at {len(rows)} tokens; the context window is too small.")
         return [self._logits(place) for place, row in enumerate(rows) if row.logits]
+
+    def hidden(self, sequence: int) -> HiddenState | None:
+        """(layers, width) of the row that wanted it in the last batch; None without such a row, or without layers."""
+        return self._hidden.of(sequence) if self._hidden else None
 
     def _abort_when(self, abort: Callable[[], bool] | None) -> None:
         """llama.cpp asks between two operations of its graph, some hundred times a decoding."""

@@ -21,10 +21,11 @@ from index.errors import ModelFileError
 from qa.chat_template import ChatTemplate
 from qa.decode_loop import BATCH_ROWS, PREFIX_TOKENS, PREFIXES, RUNNING, SLICE_TOKENS, DecodeLoop
 from qa.errors import PromptTooLong
+from qa.hidden_states import HiddenState
 from qa.language_model import NOBODY, Asker, Message, kept_key, prefix_key
 from qa.llama_context import KVType, LlamaContext
 from qa.prefill_cache import PrefillCache
-from qa.request import Outcome, Prompt, Request
+from qa.request import Impression, Outcome, Prompt, Request
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ DEFAULT_QUEUE = 32
 class LlamaModel:
     """A LanguageModel over a chat GGUF. `close()` frees it; asking it afterwards is a RuntimeError.
 
-    `states` keeps what it has read of passages; without one, they are kept in memory only.
+    `states` keeps what it has read of passages; without one, they are kept in memory only. `layers` are those whose
+    hidden states it can tell (Reply.hidden).
     """
 
     def __init__(
@@ -51,12 +53,13 @@ class LlamaModel:
         queue: int = DEFAULT_QUEUE,
         states: PrefillCache | None = None,
         kv_type: KVType = "f16",
+        layers: Sequence[int] = (),
     ) -> None:
         cells = max(DEFAULT_CELLS, context_tokens)
         sequences = PREFIXES + 1 + RUNNING
         # One more than are held: a request may still stand behind one that gave way to another.
         with_prefixes = cells + (PREFIXES + 1) * PREFIX_TOKENS
-        self._context = LlamaContext(path, with_prefixes, sequences, BATCH_ROWS, threads, kv_type)
+        self._context = LlamaContext(path, with_prefixes, sequences, BATCH_ROWS, threads, kv_type, layers)
         trained = self._context.trained_tokens
         self._context_tokens = min(context_tokens, trained) if trained > 0 else context_tokens
         try:
@@ -91,7 +94,7 @@ class LlamaModel:
 
     def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
         """See LanguageModel.score."""
-        return _scores(self._request(messages, asker, scored=self._firsts(choices)))
+        return _impression(self._request(messages, asker, scored=self._firsts(choices))).scores
 
     def _firsts(self, choices: Sequence[str]) -> tuple[int, ...]:
         return tuple(self._context.tokenize(choice, control=False)[0] for choice in choices)
@@ -172,7 +175,7 @@ class _Writing:
         self._request = request
         self._wake = wake
         self._pieces = _without_stop(self._texts(), stop)
-        self._scores: list[float] | None = None
+        self._impression: Impression | None = None
 
     def __iter__(self) -> _Writing:
         return self
@@ -188,15 +191,22 @@ class _Writing:
             raise
 
     def _texts(self) -> Iterator[str]:
-        self.scores()  # they come first
+        self._read()  # it comes first
         while isinstance(outcome := _next_of(self._request.outbox), str):
             yield outcome
 
     def scores(self) -> list[float]:
         """See Reply.scores."""
-        if self._scores is None:
-            self._scores = _scores(self._request)
-        return self._scores
+        return self._read().scores
+
+    def hidden(self) -> HiddenState | None:
+        """See Reply.hidden."""
+        return self._read().hidden
+
+    def _read(self) -> Impression:
+        if self._impression is None:
+            self._impression = _impression(self._request)
+        return self._impression
 
     def close(self) -> None:
         """See Reply.close."""
@@ -226,15 +236,15 @@ def _next_of(outbox: SimpleQueue[Outcome]) -> Outcome:
     return outcome
 
 
-def _scores(request: Request) -> list[float]:
-    """The first outcome of a request that asks for some; -inf where it ended before."""
+def _impression(request: Request) -> Impression:
+    """The first outcome of a request that asks for scores; they are -inf where it ended before."""
     if not request.scored:
-        return []
+        return Impression([])
     outcome = _next_of(request.outbox)
-    if isinstance(outcome, list):
+    if isinstance(outcome, Impression):
         return outcome
     request.outbox.put(None)  # the end; who reads on must find it
-    return [-np.inf] * len(request.scored)
+    return Impression([-np.inf] * len(request.scored))
 
 
 def _without_stop(pieces: Iterator[str], stop: Sequence[str]) -> Iterator[str]:

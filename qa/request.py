@@ -7,12 +7,23 @@ import time
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
+from qa.hidden_states import HiddenState
 from qa.language_model import NOBODY, Asker
 
 log = logging.getLogger(__name__)
 
-# Words, then None at the end; or the scores; or what went wrong.
-Outcome = str | list[float] | Exception | None
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """What the model makes of a prompt before it writes: the log-probabilities that were asked for, and its hidden
+    state (layers, width) where the context listens to some layers."""
+
+    scores: list[float]
+    hidden: HiddenState | None = None
+
+
+# Words, then None at the end; before them an impression, where scores were asked for; or what went wrong.
+Outcome = str | Impression | Exception | None
 
 Slices = tuple[tuple[int, ...], ...]
 

@@ -84,6 +84,9 @@ class FakeReply:
     def scores(self) -> list[float]:
         return self._scores
 
+    def hidden(self) -> None:
+        return None
+
     def close(self) -> None:
         self._model.closed_early += bool(self._words)
         self._words.clear()

@@ -34,7 +34,7 @@ from qa.decode_loop import (
 from qa.errors import Busy, PromptTooLong
 from qa.language_model import Asker
 from qa.prefill_cache import PrefillCache
-from qa.request import Outcome, Prompt, Request
+from qa.request import Impression, Outcome, Prompt, Request
 
 # How much a logit may differ from a plain reading of the same tokens. Up to .0011 was measured where the cells lie in
 # another order (sums are rounded otherwise, and then KV values to 16 bits), else 0; the logits span 15.
@@ -153,7 +153,7 @@ Open = Callable[..., Room]
 def outcomes(request: Request) -> list[Outcome]:
     """All that comes, up to the end or an error."""
     got: list[Outcome] = [request.outbox.get(timeout=WAIT)]
-    while isinstance(got[-1], (str, list)):
+    while isinstance(got[-1], (str, Impression)):
         got.append(request.outbox.get(timeout=WAIT))
     return got
 
@@ -169,10 +169,10 @@ def text_of(request: Request) -> str:
 
 
 def scores_of(request: Request) -> list[float]:
-    scores, end = outcomes(request)
-    assert isinstance(scores, list)
+    impression, end = outcomes(request)
+    assert isinstance(impression, Impression)
     assert end is None
-    return scores
+    return impression.scores
 
 
 def first_word_at(request: Request) -> int:
@@ -1018,8 +1018,8 @@ def test_whatever_they_share_each_gets_what_a_plain_reader_would(
         assert got[-1] is None
         left = request.given_up()
         if request.scored and len(got) > 1:
-            assert isinstance(got[0], list)
-            assert_plain_scores(plain, one, got[0])
+            assert isinstance(got[0], Impression)
+            assert_plain_scores(plain, one, got[0].scores)
         elif most:
             assert_greedy(plain, one, "".join(map(str, got[:-1])), most, cut=left)
     assert room.is_empty()

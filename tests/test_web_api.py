@@ -47,8 +47,8 @@ HIT_KEYS = {
 }  # fmt: skip
 CITATION_KEYS = {"number", "article_id", "title", "source", "url", "published", "start", "end", "quote"}
 ANSWER_KEYS = {
-    "answer", "answered", "language", "standalone_question", "sentences", "citations", "passages", "answerability", "withheld",
-    "timings",
+    "answer", "answered", "language", "standalone_question", "sentences", "citations", "passages", "answerability",
+    "withheld", "timings",
 }  # fmt: skip
 TIMING_KEYS = {"search_ms", "first_token_ms", "first_sentence_ms", "total_ms"}
 

@@ -26,7 +26,14 @@ class WatchedContext(LlamaContext):
     """
 
     def __init__(
-        self, path: Path, cells: int, sequences: int, batch_tokens: int, threads: int | None, kv_type: KVType = "f16"
+        self,
+        path: Path,
+        cells: int,
+        sequences: int,
+        batch_tokens: int,
+        threads: int | None,
+        kv_type: KVType = "f16",
+        layers: Sequence[int] = (),
     ) -> None:
         self.decoded: list[list[Row]] = []
         self.aborted = 0
@@ -37,7 +44,7 @@ class WatchedContext(LlamaContext):
         self._entered = threading.Event()
         self._may_go_on = threading.Event()
         self._may_go_on.set()
-        super().__init__(path, cells, sequences, batch_tokens, threads, kv_type)
+        super().__init__(path, cells, sequences, batch_tokens, threads, kv_type, layers)
 
     def decode(self, rows: Sequence[Row], abort: Callable[[], bool] | None = None) -> list[Logits]:
         self.decoded.append(list(rows))

@@ -1,0 +1,61 @@
+"""What a model has made of a prompt in its middle layers, taken while llama.cpp computes it.
+
+The logits say what the model would write; the hidden states say more of what it knows (qa/answerability.py).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+
+HiddenState = npt.NDArray[np.float32]
+
+# llama-cpp-python loads this library and leaves most of its functions out.
+_GGML = ctypes.CDLL(str(next((Path(llama_cpp.__file__).parent / "lib").glob("*ggml-base.*"))))
+_GGML.ggml_get_name.restype = ctypes.c_char_p
+_GGML.ggml_get_name.argtypes = [ctypes.c_void_p]
+_GGML.ggml_backend_tensor_get.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t]
+
+
+class HiddenStates:
+    """Keeps the output of `layers` (from 0, not the last one) for some rows of a decoding.
+
+    llama.cpp asks `callback` about each of the thousand operations of a decoding before it computes, and again behind
+    those that are wanted: 1 ms in all.
+    """
+
+    def __init__(self, layers: Sequence[int], width: int) -> None:
+        self._names = {f"l_out-{layer}".encode(): place for place, layer in enumerate(layers)}
+        self._width = width
+        self._wanted: Mapping[int, int] = {}
+        self._taken: dict[int, HiddenState] = {}
+        # Kept as long as the context that calls it.
+        self.callback = llama_cpp.ggml_backend_sched_eval_callback(self._look)
+
+    def expect(self, rows: Mapping[int, int]) -> None:
+        """The rows of the next batch to be kept, each with the sequence it is of."""
+        self._wanted = rows
+        self._taken = {sequence: np.empty((len(self._names), self._width), np.float32) for sequence in rows.values()}
+
+    def of(self, sequence: int) -> HiddenState | None:
+        """(layers, width) of the sequence's row in the last batch; None when it had none there."""
+        return self._taken.get(sequence)
+
+    def _look(self, tensor: int, asking: bool, _data: object) -> bool:
+        """Asked before: is it wanted? Asked behind: go on?"""
+        if not self._wanted:
+            return not asking
+        place = self._names.get(_GGML.ggml_get_name(tensor))
+        if place is None:
+            return not asking
+        if not asking:
+            row_bytes = 4 * self._width
+            for row, sequence in self._wanted.items():
+                target = self._taken[sequence][place]
+                _GGML.ggml_backend_tensor_get(tensor, target.ctypes.data, row * row_bytes, row_bytes)
+        return True

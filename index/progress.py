@@ -102,5 +102,6 @@ class TerminalProgress:
         begun, first = self._started
         speed = (done - first) / (now - begun) if now > begun else 0.0
         scale, unit = (1e6, "MB") if self._unit == "bytes" else (1, self._unit)
-        left = f", {speed / scale:.0f} {unit}/s, {(total - done) / speed:.0f} s left" if speed and done < total else ""
+        pace = f"{speed / scale:.0f}" if speed >= 10 * scale else f"{speed / scale:.1f}"  # a question takes seconds
+        left = f", {pace} {unit}/s, {(total - done) / speed:.0f} s left" if speed and done < total else ""
         self._console.print(f"{what}: {done / scale:.0f} of {total / scale:.0f} {unit}{left}", markup=False)

@@ -1,39 +1,97 @@
-"""Does a passage answer the question? Known before the first word of a reply is written."""
+"""Does a passage answer the question? Known before the first word of a reply is written.
+
+What the model would write says little of what it knows: asked about what a passage nearly says, it answers. In the
+middle of it the two cases differ, so a linear probe reads the hidden state behind the question (Slobodkin et al., "The
+Curious Case of Hallucinatory (Un)answerability", EMNLP 2023). It costs nothing: that state is computed anyway.
+
+The probe belongs to one model file behind one prompt. Another model is judged by how likely it is to say NOTHING.
+tests/bench/answerability.py fits both, and tells what each threshold declines.
+"""
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qa.language_model import Reply
+from qa.language_model import Reply, prefix_key
 
 if TYPE_CHECKING:
     from index.search import Hit
+    from qa.hidden_states import HiddenState
 
-# A logistic curve over the 90 passages that were read for 60 questions of corpus/questions.jsonl with an even number
-# (AUROC .93, of `nothing` alone .91; 2026-11-23). It is older than the wording of one example in qa/prompt.py.
-# tests/bench/answerability.py fits it anew.
-_NOTHING = -0.46
-_COSINE = 2.23
-_NOT_FIRST = -1.73
-_INTERCEPT = -3.61
-# Below the first nothing is written from a passage: of 25 unanswerable questions of that half this declines 18, of 35
-# answerable ones 2 (at 0.4: 19 and 4). From the second on the passage's own words are shown where nothing else can be.
+# Below the first nothing is written from a passage. From the second on the passage's own words are shown where nothing
+# else can be.
 DECLINE_BELOW = 0.30
 QUOTE_FROM = 0.90
+PROBE_FILE = Path(__file__).parent / "answerability.json"
 
 
-def answerability(hit: Hit, reply: Reply) -> float:
-    """Probability, in 0..1, that the hit's passage answers the question; 0 when cancelled.
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Weights over the hidden states of one model, (layers, width), each state scaled to length 1, and a logistic curve
+    over what comes out and the natural log-probability that the model says NOTHING."""
 
-    `reply` was asked for with NOTHING as the only choice. Waits until the model has read the question.
-    """
-    (nothing,) = reply.scores()
-    return 0.0 if math.isinf(nothing) else probability(nothing, hit.vector, hit.rank == 1)
+    layers: tuple[int, ...]
+    weights: HiddenState
+    intercept: float
+    curve: dict[str, float]
+
+    def logit(self, hidden: HiddenState) -> float:
+        """How much a hidden state (layers, width) looks like that behind a question which the passage answers."""
+        lengths = (hidden**2).sum(axis=1, keepdims=True) ** 0.5
+        return float((self.weights * hidden / lengths).sum()) + self.intercept
+
+    def probability(self, nothing: float, hidden: HiddenState) -> float:
+        """In 0..1."""
+        curve = self.curve
+        return _logistic(curve["probe"] * self.logit(hidden) + curve["nothing"] * nothing + curve["intercept"])
 
 
-def probability(nothing: float, cosine: float, first: bool) -> float:
-    """The curve: `nothing` is the natural log-probability that the model says there is no answer, `cosine` that of the
-    passage's best sentence with the question, `first` whether no passage was found before it."""
-    logit = _NOTHING * nothing + _COSINE * cosine + _NOT_FIRST * (not first) + _INTERCEPT
+class Answerability:
+    """The probability that a passage answers, for a model with a probe or without."""
+
+    def __init__(self, probe: Probe | None = None) -> None:
+        self._probe = probe
+
+    def of(self, hit: Hit, reply: Reply) -> float:
+        """In 0..1; 0 when cancelled. Waits until the model has read the question.
+
+        `reply` was asked for with NOTHING as the only choice.
+        """
+        (nothing,) = reply.scores()
+        if math.isinf(nothing):
+            return 0.0
+        hidden = reply.hidden() if self._probe else None
+        if self._probe is None or hidden is None:
+            return plain_probability(nothing, hit.vector, hit.rank == 1)
+        return self._probe.probability(nothing, hidden)
+
+
+def plain_probability(nothing: float, cosine: float, first: bool) -> float:
+    """Without a probe: `cosine` is that of the passage's best sentence with the question, `first` whether no passage
+    was found before it."""
+    # Over the 90 passages that were read for 60 questions of corpus/questions.jsonl with an even number (AUROC .93, of
+    # `nothing` alone .91; 2026-11-23).
+    return _logistic(-0.46 * nothing + 2.23 * cosine - 1.73 * (not first) - 3.61)
+
+
+def _logistic(logit: float) -> float:
     return 1.0 / (1.0 + math.exp(-logit))
+
+
+def probe_for(model_digest: str, path: Path = PROBE_FILE) -> Probe | None:
+    """The probe that was fitted to a model file of this SHA-256 behind the prompt as it is now, if there is one."""
+    import numpy as np
+
+    from qa.prompt import no_passage_messages
+
+    if not path.is_file():
+        return None
+    fitted = json.loads(path.read_text(encoding="utf-8"))
+    if (fitted["model"], fitted["prompt"]) != (model_digest, prefix_key(no_passage_messages())):
+        return None
+    weights = np.array(fitted["weights"], np.float32)
+    return Probe(tuple(fitted["layers"]), weights, fitted["intercept"], fitted["curve"])

@@ -12,7 +12,7 @@ from index.embedder import Embedder
 from index.languages import detect_language
 from index.search import Hit
 from index.sentences import is_heading, split_sentences
-from qa.answerability import DECLINE_BELOW, QUOTE_FROM, answerability
+from qa.answerability import DECLINE_BELOW, QUOTE_FROM, Answerability
 from qa.conversation import Turn, stand_alone_question
 from qa.declining import decline_text
 from qa.grounding import Citation, Grounds, Support, check_sentence
@@ -138,12 +138,18 @@ class Answerer:
     """
 
     def __init__(
-        self, index: Searchable, embedder: Embedder, model: LanguageModel, decline_below: float = DECLINE_BELOW
+        self,
+        index: Searchable,
+        embedder: Embedder,
+        model: LanguageModel,
+        decline_below: float = DECLINE_BELOW,
+        answerability: Answerability | None = None,
     ) -> None:
         self._index = index
         self._embedder = embedder
         self._model = model
         self._decline_below = decline_below
+        self._answerability = answerability or Answerability()
 
     def ask(self, question: str, history: Sequence[Turn] = (), k: int = 5, asker: Asker = NOBODY) -> Iterator[Event]:
         """Found, then Draft and Checked as they come, and Answer last. When cancelled it ends with what it has."""
@@ -168,7 +174,7 @@ class Answerer:
             with contextlib.closing(
                 self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))
             ) as reply:
-                chance = answerability(hit, reply)
+                chance = self._answerability.of(hit, reply)
                 writing.answerability = max(writing.answerability, chance)
                 if chance < self._decline_below:
                     continue

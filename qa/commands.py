@@ -1,9 +1,8 @@
-"""Commands about answering: eval, prefill."""
+"""What the commands about answering share, and prefill."""
 
 from __future__ import annotations
 
 import json
-import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -11,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from index.commands import embedder_option, home_option, json_option, load_embedder
+from index.commands import home_option, json_option, load_embedder
 from index.errors import NoIndex, SourcierError
 from qa.answerability import DECLINE_BELOW
 from qa.prefill_cache import DEFAULT_STATES_GB
 
 if TYPE_CHECKING:
+    from index.embedder import Embedder
     from index.search import Index
     from qa.answers import Answerer
-    from qa.evaluation import Outcome, Summary
     from qa.llama_model import LlamaModel
 
 language_model_option = click.option(
@@ -69,16 +68,19 @@ def language_model_file(name_or_path: str | None) -> Path:
 
 def load_language_model(path: Path, home: Path, states_gb: float, kv_type: str) -> LlamaModel:
     """The model of a GGUF, with what it has read before in the home's folder of states."""
+    from index.checksums import digest_of
+    from qa.answerability import probe_for
     from qa.llama_context import kv_type_named
     from qa.llama_model import LlamaModel, state_identity
     from qa.prefill_cache import PrefillCache
 
     kind = kv_type_named(kv_type)
     states = PrefillCache(home / STATES_FOLDER, state_identity(path, kind), disk_bytes=int(states_gb * 1e9))
-    return LlamaModel(path, states=states, kv_type=kind)
+    probe = probe_for(digest_of(path))
+    return LlamaModel(path, states=states, kv_type=kind, layers=probe.layers if probe else ())
 
 
-def _load_ready(path: Path, home: Path, states_gb: float, kv_type: str) -> LlamaModel:
+def load_ready(path: Path, home: Path, states_gb: float, kv_type: str) -> LlamaModel:
     """With the prefix of all prompts read, so that the first reader does not wait for it: 1 s."""
     from qa.prompt import no_passage_messages
 
@@ -99,18 +101,26 @@ def load_answerer(
     if not (home / "index").is_dir():
         raise NoIndex(home)
     from index.search import Index
-    from qa.answers import Answerer
 
     # Both files are there before either is loaded: a progress bar at a time.
     path = language_model_file(language_model)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        loading = beside.submit(_load_ready, path, home, states_gb, kv_type)
+        loading = beside.submit(load_ready, path, home, states_gb, kv_type)
         vectors, _ = load_embedder(embedder)
         index = Index(home, vectors)
         # The first question should not wait for what is set up at first use: 0.3 to 1 s.
         index.search("première question", 1)
         model = loading.result()
-    return Answerer(index, vectors, model, decline_below), index, model
+    return answerer_of(index, vectors, model, path, decline_below), index, model
+
+
+def answerer_of(index: Index, embedder: Embedder, model: LlamaModel, path: Path, decline_below: float) -> Answerer:
+    """What answers with the model of this file, and with its probe, where there is one."""
+    from index.checksums import digest_of
+    from qa.answerability import Answerability, probe_for
+    from qa.answers import Answerer
+
+    return Answerer(index, embedder, model, decline_below, Answerability(probe_for(digest_of(path))))
 
 
 def drop_stale_states(home: Path) -> int:
@@ -168,92 +178,3 @@ def prefill(
     click.echo(f"{report.stored} of {report.passages} passages are stored; {report.read} were read now.")
     if report.full:
         click.echo(f"The {states_gb:g} GB for them are full. Give more with --states-gb.")
-
-
-@click.command(name="eval")
-@click.argument("questions", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--sample", type=click.IntRange(1), help="Ask only so many of them, chosen by --seed.")
-@click.option("--seed", default=0, show_default=True, help="Which sample.")
-@click.option("-k", default=5, show_default=True, type=click.IntRange(1, 20), help="How many passages to find.")
-@home_option
-@embedder_option
-@language_model_option
-@states_gb_option
-@kv_type_option
-@decline_below_option
-@json_option
-def evaluate_command(
-    questions: Path,
-    sample: int | None,
-    seed: int,
-    k: int,
-    home: Path,
-    embedder: str | None,
-    language_model: str | None,
-    states_gb: float,
-    kv_type: str,
-    decline_below: float,
-    as_json: bool,
-) -> None:
-    """Ask the labelled QUESTIONS (JSONL, see corpus/README.md) and count what is right, cited and declined.
-
-    \b
-    Example:
-      sourcier eval corpus/questions.jsonl --sample 40
-    """
-    from index.progress import TerminalProgress
-    from qa.evaluation import evaluate, read_questions, summarise
-
-    chosen = read_questions(questions)
-    if sample is not None and sample < len(chosen):
-        chosen = sorted(random.Random(seed).sample(chosen, sample), key=lambda question: question.id)  # noqa: S311 - a sample, not a secret
-    answerer, index, model = load_answerer(
-        home, embedder, language_model, states_gb, kv_type, decline_below
-    )
-    outcomes: list[Outcome] = []
-    with TerminalProgress(unit="questions") as progress:
-        for outcome in evaluate(answerer, chosen, k):
-            outcomes.append(outcome)
-            progress.advance("asking", len(outcomes), len(chosen))
-    model.close()
-    index.close()
-    kinds = sorted({outcome.question.kind for outcome in outcomes})
-    parts = {kind: [outcome for outcome in outcomes if outcome.question.kind == kind] for kind in kinds}
-    parts["all answerable"] = [outcome for outcome in outcomes if outcome.question.answerable]
-    parts["all unanswerable"] = [outcome for outcome in outcomes if not outcome.question.answerable]
-    summaries = [summarise(kind, part) for kind, part in parts.items() if part]
-    if as_json:
-        rows = [_facts(outcome) for outcome in outcomes]
-        click.echo(json.dumps({"summary": [asdict(one) for one in summaries], "questions": rows}, ensure_ascii=False))
-    else:
-        _print_table(summaries)
-
-
-def _facts(outcome: Outcome) -> dict[str, object]:
-    question, answer = outcome.question, outcome.answer
-    return {
-        "id": question.id,
-        "kind": question.kind,
-        "question": question.question,
-        "standalone_question": answer.standalone_question,
-        "answer": answer.text,
-        "answered": answer.answered,
-        "right": outcome.right,
-        "found": outcome.found,
-        "cited": outcome.cited,
-        "withheld": answer.withheld,
-        "expected": [forms[0] for forms in question.facts],
-        "total_ms": round(answer.timings.total_ms),
-    }
-
-
-def _print_table(summaries: list[Summary]) -> None:
-    def share(value: float | None) -> str:
-        return "     –" if value is None else f"{value:6.3f}"
-
-    click.echo(f"{'':18} {'questions':>9} {'right':>6} {'declined':>8} {'found':>6} {'cited':>6}")
-    for one in summaries:
-        click.echo(
-            f"{one.kind:18} {one.questions:9d} {share(one.right)} {share(one.declined):>8} {share(one.found)} "
-            f"{share(one.cited)}"
-        )

@@ -79,9 +79,13 @@ def passage_block(article: Article, text: str) -> str:
 def answer_messages(hit: Hit, question: str, language: str) -> list[Message]:
     """The passage is a piece of its own, read once for all questions about it; the question is all that is read while
     the reader waits. `language` is the one to answer in."""
-    passage = passage_block(hit.article, hit.passage.text)
-    hint = "" if language == hit.article.language else _IN_LANGUAGE.get(language, "")
-    return [*_before(), Message("user", (passage, f" {question}{hint}"), kept=1)]
+    return answer_messages_about(hit.article, hit.passage.text, question, language)
+
+
+def answer_messages_about(article: Article, text: str, question: str, language: str) -> list[Message]:
+    """The same for a text of an article that was not searched for."""
+    hint = "" if language == article.language else _IN_LANGUAGE.get(language, "")
+    return [*_before(), Message("user", (passage_block(article, text), f" {question}{hint}"), kept=1)]
 
 
 def passage_messages(article: Article, text: str) -> list[Message]:

@@ -12,8 +12,8 @@ from index.build import build
 from index.embedder import SentenceTransformerEmbedder
 from index.search import Index
 from qa.answers import Answer, Answerer
-from qa.evaluation import holds
 from qa.llama_model import LlamaModel
+from qa.measures import holds
 
 pytestmark = pytest.mark.models
 

@@ -28,12 +28,12 @@ from index.commands import (
 from index.errors import SourcierError
 from qa.commands import (
     drop_stale_states,
-    evaluate_command,
     language_model_file,
     language_model_option,
     load_answerer,
     prefill,
 )
+from qa.eval_command import evaluate_command
 from web.settings import Settings
 
 if TYPE_CHECKING:

@@ -25,18 +25,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from piaf import DEFAULT_HOME, Asked, answer_recall, build_piaf, read_piaf, words
-
 import qa  # noqa: F401 - says how OpenMP threads wait, before llama_cpp or torch is loaded
 from index.commands import load_embedder
 from index.search import Index
 from qa.answers import REPLY_TOKENS, Answer, Answerer, Checked, Draft, Found
 from qa.commands import language_model_file
+from qa.eval_command import index_paragraphs
+from qa.labelled_questions import LabelledQuestion
 from qa.language_model import Asker
 from qa.llama_model import DEFAULT_CONTEXT_TOKENS, LlamaModel, state_identity
+from qa.measures import answer_recall, words
 from qa.prefill_cache import PrefillCache
 from qa.prompt import QUESTION_LABEL, answer_messages, passage_block, passage_messages
+from qa.squad import read_squad
 
+DEFAULT_HOME = Path(".sourcier/bench-piaf")
 PASSAGES = 3
 
 
@@ -68,7 +71,7 @@ class Plain:
         self._index = index
         self._lock = threading.Lock()  # it serves one at a time
 
-    def ask(self, asked: Asked) -> Measured:
+    def ask(self, asked: LabelledQuestion) -> Measured:
         started = time.monotonic()
         measured = Measured("a plain", asked.question)
         hits = self._index.search(asked.question, 5)[:PASSAGES]
@@ -106,12 +109,12 @@ class Sourcier:
         self.states.flush()
         self.states.keep_only(())
 
-    def store(self, asked: Asked) -> None:
+    def store(self, asked: LabelledQuestion) -> None:
         for hit in self._index.search(asked.question, 5)[:PASSAGES]:
             self.model.read_ahead(passage_messages(hit.article, hit.passage.text))
         self.states.flush()
 
-    def ask(self, asked: Asked, way: str) -> Measured:
+    def ask(self, asked: LabelledQuestion, way: str) -> Measured:
         started = time.monotonic()
         measured = Measured(way, asked.question)
         for event in self._answerer.ask(asked.question, asker=Asker()):
@@ -141,8 +144,9 @@ def main() -> None:
     given = parser.parse_args()
 
     embedder, name = load_embedder(None)
-    paragraphs, questions = read_piaf(given.piaf)
-    build_piaf(paragraphs, given.home, embedder, name)
+    piaf = read_squad(given.piaf)
+    questions = piaf.questions
+    index_paragraphs(piaf.paragraphs, given.home, embedder, name, "fr")
     index = Index(given.home, embedder)
     path = language_model_file(given.language_model)
     before = _memory_mb()
@@ -172,7 +176,7 @@ def main() -> None:
         sourcier.model.close()
 
 
-def _three_ways(plain: Plain, sourcier: Sourcier, asked: Asked) -> Iterable[Measured]:
+def _three_ways(plain: Plain, sourcier: Sourcier, asked: LabelledQuestion) -> Iterable[Measured]:
     """The third finds stored what the second read: the same passages, for it goes the same way."""
     yield plain.ask(asked)
     sourcier.forget()
@@ -181,7 +185,7 @@ def _three_ways(plain: Plain, sourcier: Sourcier, asked: Asked) -> Iterable[Meas
     yield sourcier.ask(asked, "b stored")
 
 
-def _warm_up(plain: Plain, sourcier: Sourcier, asked: Asked) -> None:
+def _warm_up(plain: Plain, sourcier: Sourcier, asked: LabelledQuestion) -> None:
     """What is set up at first use counts for nobody."""
     for _ in _three_ways(plain, sourcier, asked):
         pass
@@ -210,14 +214,14 @@ def _median(values: Iterable[float | None]) -> str:
     return f"{statistics.median(known):.2f} ({known[int(0.9 * len(known))]:.2f})" if known else "–"
 
 
-def _together(plain: Plain, sourcier: Sourcier, chosen: Sequence[Asked], readers: Sequence[int]) -> None:
+def _together(plain: Plain, sourcier: Sourcier, chosen: Sequence[LabelledQuestion], readers: Sequence[int]) -> None:
     """The same eight questions asked by so many readers at once, in rounds."""
     some = chosen[: max(readers, default=0)]
     for asked in some:
         sourcier.store(asked)
     print(f"\n{len(some)} questions, so many readers at once; all passages stored; seconds")
     print(f"{'':10}{'readers':>8}{'first word, first to last in a round':>38}{'all done':>10}{'words/s':>9}")
-    ways: list[tuple[str, Callable[[Asked], Measured]]] = [
+    ways: list[tuple[str, Callable[[LabelledQuestion], Measured]]] = [
         ("a plain", plain.ask),
         ("b stored", lambda asked: sourcier.ask(asked, "b stored")),
     ]
@@ -238,7 +242,7 @@ def _together(plain: Plain, sourcier: Sourcier, chosen: Sequence[Asked], readers
             print(f"{name:10}{count:8}{f'{earliest:.2f} to {latest:.2f}':>38}{seconds:10.1f}{written / seconds:9.2f}")
 
 
-def _at_once(ask: Callable[[Asked], Measured], some: Sequence[Asked]) -> list[Measured]:
+def _at_once(ask: Callable[[LabelledQuestion], Measured], some: Sequence[LabelledQuestion]) -> list[Measured]:
     results: list[Measured] = []
     threads = [threading.Thread(target=lambda one=one: results.append(ask(one))) for one in some]
     for thread in threads:

@@ -12,11 +12,12 @@ import random
 import time
 from pathlib import Path
 
-from piaf import DEFAULT_HOME, build_piaf, read_piaf
-
 from index.commands import load_embedder
 from index.search import Index
+from qa.eval_command import index_paragraphs
+from qa.squad import read_squad
 
+DEFAULT_HOME = Path(".sourcier/bench-piaf")
 RANKS = (1, 3, 5, 10)
 
 
@@ -28,17 +29,17 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=DEFAULT_HOME)
     given = parser.parse_args()
 
-    paragraphs, questions = read_piaf(given.piaf)
+    piaf = read_squad(given.piaf)
     embedder, name = load_embedder(None)
-    build_piaf(paragraphs, given.home, embedder, name)
+    index_paragraphs(piaf.paragraphs, given.home, embedder, name, "fr")
     index = Index(given.home, embedder)
-    chosen = random.Random(given.seed).sample(questions, min(given.questions, len(questions)))
+    chosen = random.Random(given.seed).sample(piaf.questions, min(given.questions, len(piaf.questions)))
     ranks = []
     started = time.monotonic()
     for asked in chosen:
         hits = index.search(asked.question, 2 * max(RANKS))
         found = list(dict.fromkeys(hit.article.id for hit in hits))[: max(RANKS)]
-        ranks.append(found.index(asked.article_id) + 1 if asked.article_id in found else None)
+        ranks.append(found.index(asked.articles[0]) + 1 if asked.articles[0] in found else None)
     seconds = (time.monotonic() - started) / len(chosen)
     recalls = "  ".join(
         f"R@{k} {sum(rank is not None and rank <= k for rank in ranks) / len(ranks):.3f}" for k in RANKS

@@ -15,7 +15,8 @@ from index.sentences import is_heading, split_sentences
 from qa.answerability import DECLINE_BELOW, QUOTE_FROM, Answerability
 from qa.conversation import Turn, stand_alone_question
 from qa.declining import decline_text
-from qa.grounding import Citation, Grounds, Support, check_sentence
+from qa.double_questions import asks_for_two
+from qa.grounding import Citation, Grounds, Support, check_sentence, says_more
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
 from qa.prompt import NOTHING, answer_messages
 from qa.quoting import quoted
@@ -118,6 +119,13 @@ class _Writing:
     def elapsed_ms(self) -> float:
         return (time.monotonic() - self.started) * 1000
 
+    def articles(self) -> set[str]:
+        """The ids of those that were cited."""
+        return {citation.article.id for citation in self.citations}
+
+    def text(self) -> str:
+        return " ".join(sentence.text for sentence in self.sentences)
+
     def cite(self, hit: Hit, grounds: Grounds) -> tuple[Citation, ...]:
         """The citations of one sentence; characters that were cited before keep their number."""
         cited: list[Citation] = []
@@ -163,13 +171,16 @@ class Answerer:
         yield self._finish(found, writing)
 
     def _answer(self, found: Found, writing: _Writing, asker: Asker) -> Iterator[Draft | Checked]:
-        """Write from the passage found first, where it answers; from the next one if nothing of that could be shown.
+        """Write from the passage found first, where it answers; from the next one if nothing of that could be shown, or
+        if two things were asked and it is of another article.
 
         Of two that may answer, the likelier one is no better: an estimate from before the bill sounded surer than that.
         """
         for hit in worth_reading(found.hits):
-            if asker.cancelled() or writing.sentences:
+            if asker.cancelled() or (writing.sentences and not asks_for_two(found.standalone_question, found.language)):
                 return
+            if hit.article.id in writing.articles():
+                continue
             messages = answer_messages(hit, found.standalone_question, found.language)
             with contextlib.closing(
                 self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))
@@ -214,11 +225,14 @@ class Answerer:
     def _check(self, sentence: str, found: Found, hit: Hit, writing: _Writing) -> Iterator[Checked]:
         """Hold it against the passage it was written from, then against what else was found of that article: the model
         has also read its title, and "Vostochny" may stand in the title and in the next passage only."""
+        asked = found.standalone_question
+        if writing.articles() - {hit.article.id} and not says_more(sentence, writing.text(), found.language, asked):
+            return
         if found.language == hit.article.language:
             sentence = with_names_of(sentence, hit.passage.text, found.language)
         others = [one for one in found.hits if one.article.id == hit.article.id and one is not hit]
         for one in (hit, *others):
-            grounds = check_sentence(sentence, found.language, found.standalone_question, one, self._embedder)
+            grounds = check_sentence(sentence, found.language, asked, one, self._embedder)
             if grounds.support != "unsupported":
                 yield self._show(sentence, one, grounds, writing)
                 return
@@ -235,7 +249,7 @@ class Answerer:
 
     def _finish(self, found: Found, writing: _Writing) -> Answer:
         answered = bool(writing.sentences)
-        text = " ".join(sentence.text for sentence in writing.sentences) if answered else decline_text(found.language)
+        text = writing.text() if answered else decline_text(found.language)
         return Answer(
             text=text,
             answered=answered,

@@ -94,6 +94,11 @@ def check_sentence(sentence: str, language: str, question: str, hit: Hit, embedd
     return Grounds(support, score, tuple(spans[number] for number in chosen), ())
 
 
+def says_more(sentence: str, shown: str, language: str, question: str) -> bool:
+    """Whether it has a number or a name that neither the question has nor what is shown already."""
+    return bool(_claims(sentence, language, f"{question} {shown}"))
+
+
 def _citable(article: Article, passage: Passage) -> list[int]:
     """Which of the passage's sentences may be cited: not headings, which state nothing, unless there is no other."""
     stating = [place for place, span in enumerate(passage.sentences) if not is_heading(article.text, span)]

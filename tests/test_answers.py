@@ -19,7 +19,7 @@ BRIDGE = (
     "Le pont des Tanneurs a rouvert vendredi 7 novembre. Les travaux ont coûté 618 000 euros. "
     "La maire Hélène Marchand a coupé le ruban."
 )
-OTHER = "La récolte de cidre a été abondante cette année. Les pommes étaient sucrées."
+OTHER = "La récolte de cidre a été abondante : 40 tonnes cette année. Les pommes étaient sucrées."
 
 
 @pytest.fixture
@@ -114,6 +114,25 @@ def test_where_the_passage_answers_but_no_reply_can_be_shown_its_own_words_are(i
     assert [citation.quote for citation in answer.citations] == ["Les travaux ont coûté 618 000 euros."]
     assert answer.withheld == 1
     assert [type(event) for event in events[-2:]] == [Checked, Answer]
+
+
+TWO = "La récolte de cidre, et combien les travaux ont coûté ?"
+
+
+def test_a_question_about_two_things_is_answered_from_two_articles(index: Index) -> None:
+    model = FakeLanguageModel(
+        ["La récolte de cidre a donné 40 tonnes.", "Les travaux du pont ont coûté 618 000 euros."], [YES, YES]
+    )
+    answer = last(ask(index, model, TWO))
+    assert [sentence.citations for sentence in answer.sentences] == [(1,), (2,)]
+    assert {citation.article.id for citation in answer.citations} == {"pont.md", "cidre.md"}
+
+
+def test_what_a_second_article_only_repeats_is_left_out(index: Index) -> None:
+    model = FakeLanguageModel(["La récolte de cidre a donné 40 tonnes.", "Les travaux du pont ont coûté."], [YES, YES])
+    answer = last(ask(index, model, TWO))
+    assert [sentence.text for sentence in answer.sentences] == ["La récolte de cidre a donné 40 tonnes."]
+    assert answer.withheld == 0
 
 
 def test_a_slip_in_a_name_is_put_right_before_the_check(index: Index) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Below the first nothing is written from a passage. From the second on the passage's own words are shown where nothing
 # else can be.
-DECLINE_BELOW = 0.30
+DECLINE_BELOW = 0.50
 QUOTE_FROM = 0.90
 PROBE_FILE = Path(__file__).parent / "answerability.json"
 
@@ -32,7 +32,8 @@ PROBE_FILE = Path(__file__).parent / "answerability.json"
 @dataclass(frozen=True, slots=True)
 class Probe:
     """Weights over the hidden states of one model, (layers, width), each state scaled to length 1, and a logistic curve
-    over what comes out and the natural log-probability that the model says NOTHING."""
+    over what comes out, the natural log-probability that the model says NOTHING, and whether a passage was found before
+    this one."""
 
     layers: tuple[int, ...]
     weights: HiddenState
@@ -44,10 +45,11 @@ class Probe:
         lengths = (hidden**2).sum(axis=1, keepdims=True) ** 0.5
         return float((self.weights * hidden / lengths).sum()) + self.intercept
 
-    def probability(self, nothing: float, hidden: HiddenState) -> float:
+    def probability(self, nothing: float, hidden: HiddenState, first: bool) -> float:
         """In 0..1."""
         curve = self.curve
-        return _logistic(curve["probe"] * self.logit(hidden) + curve["nothing"] * nothing + curve["intercept"])
+        logit = curve["probe"] * self.logit(hidden) + curve["nothing"] * nothing + curve["not_first"] * (not first)
+        return _logistic(logit + curve["intercept"])
 
 
 class Answerability:
@@ -67,7 +69,7 @@ class Answerability:
         hidden = reply.hidden() if self._probe else None
         if self._probe is None or hidden is None:
             return plain_probability(nothing, hit.vector, hit.rank == 1)
-        return self._probe.probability(nothing, hidden)
+        return self._probe.probability(nothing, hidden, hit.rank == 1)
 
 
 def plain_probability(nothing: float, cosine: float, first: bool) -> float:

@@ -3,9 +3,9 @@
     .venv/bin/python tests/bench/answerability.py read squad.jsonl ../shared/data/squad2-dev-half/dev-v2.0-cs224n.json
     .venv/bin/python tests/bench/answerability.py read piaf.jsonl ../shared/data/piaf/piaf-v1.1.json --sample 110
     .venv/bin/python tests/bench/answerability.py read own.jsonl corpus/questions.jsonl --home .sourcier
-    .venv/bin/python tests/bench/answerability.py read nomiracl.jsonl ../shared/data/nomiracl/nomiracl-test-fr.jsonl
-    .venv/bin/python tests/bench/answerability.py fit squad.jsonl piaf.jsonl own.jsonl nomiracl.jsonl
-    .venv/bin/python tests/bench/answerability.py report squad-odd.jsonl
+    .venv/bin/python tests/bench/answerability.py fit squad.jsonl piaf.jsonl own.jsonl
+    .venv/bin/python tests/bench/answerability.py read n.jsonl ../shared/data/nomiracl/nomiracl-test-fr.jsonl --half odd
+    .venv/bin/python tests/bench/answerability.py report n.jsonl
 
 `read` lets the model read pairs of a passage and a question, and writes what it made of them to a file, one pair a
 line; interrupted, it goes on where it was. A new passage takes 3 s on two cores, a question about it 0.4 s.
@@ -14,12 +14,13 @@ line; interrupted, it goes on where it was. A new passage takes 3 s on two cores
   paragraphs of the same article, and one of another article, stand for them.
 - Labelled questions (corpus/README.md): the passages of --home's index that an answer could be written from. One
   answers when its article is one of those that the question names.
-- NoMIRACL: the passages that have most words of a query; of an answerable one nobody says which of them answers.
+- NoMIRACL: the three passages that have most words of a query. Of an answerable one nobody says which of them
+  answers, so it is for reporting.
 
 `--half even` takes every second paragraph or question, to fit; `odd` the others, to report. `fit` writes
 qa/answerability.json; `report` fits nothing. Both print the area under the ROC curve of what the model says (NOTHING as
-its first word), of the probe, and of both together, and what thresholds decline; `fit` of pairs that were not fitted
-to, paragraph by paragraph (five folds).
+its first word), of the probe, and of both together, and what thresholds decline: `fit` over pairs that were not fitted
+to, paragraph by paragraph (five folds); `report` over questions, each as answerable as its likeliest passage.
 """
 
 from __future__ import annotations
@@ -60,13 +61,14 @@ from qa.prompt import NOTHING, answer_messages_about, no_passage_messages
 # .77, 16 of .87, 20 of .86, 24 of .80, the last one of .76; 12, 16 and 20 together .88. NOTHING alone: .72.
 LAYERS = (12, 16, 20)
 # How much the weights are held back: of .0003 to .01 it makes no difference above the noise.
-FREEDOM = 0.003
+FREEDOM = 0.001
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A passage and a question. `group`: what must not stand on both sides when pairs are held out."""
+    """A passage and a question. `group`: what must not stand on both sides when pairs are held out. `first`: no passage
+    was found before it."""
 
     set: str
     group: str
@@ -78,6 +80,7 @@ class Pair:
     source: str | None
     published: str | None
     answers: bool
+    first: bool = True
 
 
 def main() -> None:
@@ -147,7 +150,7 @@ def _of_labelled(path: Path, half: int, home: Path | None) -> Iterator[Pair]:
             answers = asked.answerable and article.id in asked.articles
             yield Pair(
                 path.stem, asked.id, asked.question, language, article.title, hit.passage.text, article.language,
-                article.source, published, answers,
+                article.source, published, answers, hit.rank == 1,
             )  # fmt: skip
 
 
@@ -160,7 +163,7 @@ def _of_nomiracl(path: Path, half: int, sample: int, dice: random.Random) -> Ite
             asked["passages"],
             key=lambda one: -len(wanted.intersection(stem_words(f"{one['title']} {one['text']}", language))),
         )
-        for one in near[: 3 if asked["answerable"] else 2]:
+        for one in near[:3]:
             text = one["text"][:1500]
             yield Pair(
                 path.stem, asked["query_id"], asked["query"], language, one["title"], text, language, None, None,
@@ -217,14 +220,14 @@ def _fit(rows: Sequence[Row]) -> None:
     # The curve is fitted to what a probe says of pairs that it was not fitted to; of its own it is too sure.
     held_out = np.empty(len(rows))
     for fitted, others in GroupKFold(5).split(states, answers, groups):
-        probe = _probe(states[fitted], answers[fitted], weights[fitted])
+        probe = _probe(states[fitted], answers[fitted])
         held_out[others] = states[others] @ probe[0] + probe[1]
-    signals = np.stack([held_out, [row["nothing"] for row in rows]], axis=1)
+    signals = np.stack([held_out, [row["nothing"] for row in rows], [not row["first"] for row in rows]], axis=1)
     curve = LogisticRegression(C=10.0).fit(signals, answers, sample_weight=weights)
     for name in dict.fromkeys(row["set"] for row in rows):
         chosen = [number for number, row in enumerate(rows) if row["set"] == name]
         _tell(name, answers[chosen], held_out[chosen], signals[chosen, 1], curve.predict_proba(signals[chosen])[:, 1])
-    probe = _probe(states, answers, weights)
+    probe = _probe(states, answers)
     fitted_to = {
         "model": digest_of(language_model_file(None)),
         "prompt": prefix_key(no_passage_messages()),
@@ -232,6 +235,7 @@ def _fit(rows: Sequence[Row]) -> None:
         "curve": {
             "probe": round(float(curve.coef_[0][0]), 3),
             "nothing": round(float(curve.coef_[0][1]), 3),
+            "not_first": round(float(curve.coef_[0][2]), 3),
             "intercept": round(float(curve.intercept_[0]), 3),
         },
         "layers": LAYERS,
@@ -259,12 +263,10 @@ def _weights(rows: Sequence[Row]) -> npt.NDArray[np.float64]:
     return weights * len(rows) / weights.sum()
 
 
-def _probe(
-    states: npt.NDArray[np.float32], answers: npt.NDArray[np.bool_], weights: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], float]:
+def _probe(states: npt.NDArray[np.float32], answers: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.float64], float]:
     """Weights over the states as they are, and the intercept."""
     mean, spread = states.mean(axis=0), states.std(axis=0)
-    fitted = LogisticRegression(C=FREEDOM, max_iter=3000).fit((states - mean) / spread, answers, sample_weight=weights)
+    fitted = LogisticRegression(C=FREEDOM, max_iter=3000).fit((states - mean) / spread, answers)
     over_states = fitted.coef_[0] / spread
     return over_states, float(fitted.intercept_[0] - over_states @ mean)
 
@@ -278,10 +280,21 @@ def _report(rows: Sequence[Row]) -> None:
         raise SystemExit(f"{PROBE_FILE} belongs to another model or prompt: fit it.")
     for name in dict.fromkeys(row["set"] for row in rows):
         chosen = [row for row in rows if row["set"] == name]
-        probed = [probe.logit(row["hidden"]) for row in chosen]
-        both = [probe.probability(row["nothing"], row["hidden"]) for row in chosen]
-        nothing = np.array([row["nothing"] for row in chosen])
-        _tell(name, _answers(chosen), np.array(probed), nothing, np.array(both))
+        questions: dict[tuple[str, str], list[Row]] = {}
+        for row in chosen:
+            questions.setdefault((row["group"], row["question"]), []).append(row)
+        _tell(
+            name,
+            np.array([any(row["answers"] for row in own) for own in questions.values()]),
+            np.array([max(probe.logit(row["hidden"]) for row in own) for own in questions.values()]),
+            np.array([min(row["nothing"] for row in own) for own in questions.values()]),
+            np.array(
+                [
+                    max(probe.probability(row["nothing"], row["hidden"], row["first"]) for row in own)
+                    for own in questions.values()
+                ]
+            ),
+        )
 
 
 def _tell(
@@ -292,7 +305,7 @@ def _tell(
     chances: npt.NDArray[np.float64],
 ) -> None:
     said, seen, both = (roc_auc_score(answers, one) for one in (-nothing, probed, chances))
-    print(f"{name}: {len(answers)} pairs, {answers.sum()} answered")
+    print(f"{name}: {len(answers)} questions, {answers.sum()} with an answer")
     print(f"AUROC {NOTHING} {said:.3f}, probe {seen:.3f}, both {both:.3f}")
     print("threshold  declined without an answer  declined with one")
     for threshold in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7):

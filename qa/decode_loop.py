@@ -4,10 +4,8 @@ Read `_run` and `_step` first. Each step decodes one batch: the next token of ev
 behind them a few tokens of the questions that are being read. Before it comes at most one slice of a passage, about a
 second on two cores; nothing waits for longer.
 
-What has been read is not read again. Before each slice a prompt goes on from wherever another one that begins with the
-same slices is by now, or the prefix that all prompts of a kind begin with (the cells are shared, which costs nothing),
-and behind the prefix from the stored state of its passage (milliseconds). The slices of passages are decoded one prompt
-at a time and end where a piece of the prompt does, so a passage is read in the same batches whoever reads beside it.
+What has been read is not read again (qa/read_before.py). The slices of passages are decoded one prompt at a time and
+end where a piece of the prompt does, so a passage is read in the same batches whoever reads beside it.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -30,7 +28,8 @@ from qa.fair_turns import FairTurns
 from qa.llama_context import Aborted, LlamaContext, Logits, Row
 from qa.lookahead import guess
 from qa.prefill_cache import PrefillCache
-from qa.request import Impression, Request, Slices, common_slices
+from qa.read_before import FIRST_FREE, ReadBefore, Reading
+from qa.request import Impression, Request
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +44,6 @@ QUESTION_ROWS = 16
 # Replies and scores being worked on together. Beyond eight a batch writes no more words a second, but the questions of
 # those who come then are read beside the replies instead of waiting for one to end.
 RUNNING = 20
-# Prefixes kept in the context: that of answers with its examples, that of stand-alone questions (560 and 176 tokens),
-# and one of a caller's own. A longer one than PREFIX_TOKENS is read each time, so that prefixes never take the cells of
-# requests.
-PREFIXES = 3
-PREFIX_TOKENS = 640
 # Tokens decoded at once when all replies are written, their guesses included: 4 cost 1.3 times the time of one, 8 or 16
 # cost 3.5 times (1.5B Q4_K_M, two cores, 2026-11-22), so few are guessed until a run of guesses was right, or until
 # there are more replies than that anyway.
@@ -61,14 +55,11 @@ HELD_LOOK = 0.1
 BATCH_ROWS = max(SLICE_TOKENS, 2 * QUESTION_ROWS + max(MANY_ROWS, RUNNING))
 
 
-@dataclass(eq=False, slots=True)
-class _Running:
+@dataclass(eq=False, slots=True, kw_only=True)
+class _Running(Reading):
     """A request that has a sequence. Only the owner thread touches it."""
 
     request: Request
-    sequence: int
-    slices: int = 0  # read so far
-    position: int = 0  # tokens of the sequence in the cache
     served: int = 0  # tokens decoded for it while it was being read
     token: int | None = None  # chosen, not decoded yet
     written: list[int] = field(default_factory=list)
@@ -79,7 +70,7 @@ class _Running:
     @property
     def behind_passage(self) -> bool:
         """Whether what many prompts have in common is read, and only what is asked about it is left."""
-        return self.slices >= self.request.prompt.kept
+        return self.slices >= self.prompt.kept
 
 
 class DecodeLoop:
@@ -104,9 +95,8 @@ class DecodeLoop:
         self._last_ended = time.monotonic()
         # From here on only the owner thread.
         self._turns = FairTurns()
-        self._prefixes: dict[Slices, int] = {}  # the sequence that holds it; the one used last comes last
-        self._scratch = PREFIXES
-        self._free = list(range(PREFIXES + 1, PREFIXES + 1 + RUNNING))
+        self._before = ReadBefore(context, states)
+        self._free = list(range(FIRST_FREE, FIRST_FREE + RUNNING))
         self._running: list[_Running] = []
         self._thread = threading.Thread(target=self._run, name="decode loop", daemon=True)
         self._thread.start()
@@ -188,13 +178,13 @@ class DecodeLoop:
                 self._waiting.remove(first)
                 reading = {one.request.asker.client for one in self._running if one.token is None}
                 self._turns.join(first.asker.client, reading)
-                self._running.append(_Running(first, self._free.pop()))
+                self._running.append(_Running(first.prompt, self._free.pop(), request=first))
 
     def _cells_of(self, request: Request) -> int:
         """Cells of the context that it can come to need, besides those of a prefix that is held anyway."""
         prompt = request.prompt
-        held = prompt.slices[: prompt.prefix] in self._prefixes
-        return prompt.tokens + request.max_tokens - (prompt.length(prompt.prefix) if held else 0)
+        held = prompt.length(prompt.prefix) if self._before.holds_prefix(prompt) else 0
+        return prompt.tokens + request.max_tokens - held
 
     def _drop_those_who_left(self) -> None:
         for one in [*self._running]:
@@ -207,7 +197,7 @@ class DecodeLoop:
         readers = self._readers_in_turn()
         if self._context.can_share:
             for one in readers:
-                self._take_over(one)
+                self._before.take_over(one, self._running)
         asking = [one for one in readers if one.behind_passage]
         if readers and readers[0] not in asking:
             asking = []
@@ -255,7 +245,7 @@ class DecodeLoop:
 
     def _rows_of(self, one: _Running, part: Sequence[int]) -> list[Row]:
         """Logits are asked for behind the last token of a prompt only."""
-        last = one.request.prompt.tokens - 1
+        last = one.prompt.tokens - 1
         scored = bool(one.request.scored)
         return [
             Row(token, place, one.sequence, place == last, hidden=scored and place == last)
@@ -267,87 +257,14 @@ class DecodeLoop:
         one.served += len(part)
         self._turns.count(one.request.asker.client, len(part))
         one.position += len(part)
-        one.slices += one.position == one.request.prompt.length(one.slices + 1)
+        one.slices += one.position == one.prompt.length(one.slices + 1)
         if self._context.can_share:
-            self._keep(one)
-        if one.slices == len(one.request.prompt.slices):
+            self._before.keep(one)
+        if one.slices == len(one.prompt.slices):
             self._prompt_read(one, logits[0] if logits else None)
 
     def _rest_of_slice(self, one: _Running) -> tuple[int, ...]:
-        prompt = one.request.prompt
-        return prompt.slices[one.slices][one.position - prompt.length(one.slices) :]
-
-    def _take_over(self, one: _Running) -> None:
-        """Go on from the furthest that anybody has read of this prompt."""
-        slices = one.request.prompt.slices
-        furthest, source = one.slices, one.sequence
-        for sequence, read in self._read_before():
-            # The last slice is always decoded: its logits are what we came for.
-            if (common := min(common_slices(slices, read), len(slices) - 1)) > furthest:
-                furthest, source = common, sequence
-        if furthest > one.slices:
-            self._go_on_from(one, source, furthest)
-        prompt = one.request.prompt
-        if prompt.prefix_key and one.position == 0:
-            self._restore(one, prompt.prefix_key, prompt.prefix)
-        if prompt.key and one.slices == prompt.prefix:
-            self._restore(one, prompt.key, prompt.kept)
-
-    def _read_before(self) -> Iterator[tuple[int, Slices]]:
-        """What sequences hold."""
-        for one in self._running:
-            yield one.sequence, one.request.prompt.slices[: one.slices]
-        for slices, sequence in self._prefixes.items():
-            yield sequence, slices
-
-    def _go_on_from(self, one: _Running, sequence: int, slices: int) -> None:
-        end = one.request.prompt.length(slices)
-        self._context.copy(sequence, one.sequence, one.position, end)
-        one.slices, one.position = slices, end
-
-    def _restore(self, one: _Running, key: str, slices: int) -> None:
-        """Go on from the stored state of what stands from here to the end of so many slices, if there is one."""
-        if not one.slices < slices < len(one.request.prompt.slices):
-            return
-        state = self._states.get(key)
-        if state is None or not self._context.restore(self._scratch, state):
-            return
-        # A state of another length under this key: rather read than believed.
-        if self._context.positions(self._scratch) == (one.position, one.request.prompt.length(slices)):
-            self._go_on_from(one, self._scratch, slices)
-        self._context.forget(self._scratch)
-
-    def _keep(self, one: _Running) -> None:
-        """Hold the prefix, and store its state and that of what follows it, when they are read."""
-        prompt = one.request.prompt
-        if one.slices >= prompt.prefix:
-            self._hold_prefix(one)
-        # Only right behind prefix and passage: later there is more in the cache.
-        prefix = prompt.length(prompt.prefix)
-        if prompt.prefix_key and one.position == prefix:
-            self._store(one, prompt.prefix_key, 0)
-        if prompt.key and prefix < one.position == prompt.length(prompt.kept):
-            self._store(one, prompt.key, prefix)
-
-    def _store(self, one: _Running, key: str, start: int) -> None:
-        """What the model made of the tokens from `start` to here."""
-        if key not in self._states:
-            self._context.copy(one.sequence, self._scratch, start, one.position)
-            self._states.put(key, self._context.save(self._scratch))
-            self._context.forget(self._scratch)
-
-    def _hold_prefix(self, one: _Running) -> None:
-        """Keep the prefix in a sequence of its own; that of the longest unused one is taken when all hold some."""
-        prompt = one.request.prompt
-        slices, tokens = prompt.slices[: prompt.prefix], prompt.length(prompt.prefix)
-        sequence = self._prefixes.pop(slices, None)
-        if sequence is None and 0 < tokens <= PREFIX_TOKENS:
-            free = set(range(PREFIXES)) - set(self._prefixes.values())
-            sequence = free.pop() if free else self._prefixes.pop(next(iter(self._prefixes)))
-            self._context.forget(sequence)
-            self._context.copy(one.sequence, sequence, 0, tokens)
-        if sequence is not None:
-            self._prefixes[slices] = sequence
+        return one.prompt.slices[one.slices][one.position - one.prompt.length(one.slices) :]
 
     def _prompt_read(self, one: _Running, logits: Logits | None) -> None:
         request = one.request
@@ -426,8 +343,8 @@ class DecodeLoop:
         for one in [*self._running]:
             one.request.outbox.put(error)
             self._finish(one)
-        self._prefixes.clear()
         self._context.forget_all()
+        self._before.forget()
 
 
 def _log_probabilities(logits: Logits, tokens: Sequence[int]) -> list[float]:

@@ -19,12 +19,13 @@ import numpy as np
 from index.checksums import digest_of
 from index.errors import ModelFileError
 from qa.chat_template import ChatTemplate
-from qa.decode_loop import BATCH_ROWS, PREFIX_TOKENS, PREFIXES, RUNNING, SLICE_TOKENS, DecodeLoop
+from qa.decode_loop import BATCH_ROWS, RUNNING, SLICE_TOKENS, DecodeLoop
 from qa.errors import PromptTooLong
 from qa.hidden_states import HiddenState
 from qa.language_model import NOBODY, Asker, Message, kept_key, prefix_key
 from qa.llama_context import KVType, LlamaContext
 from qa.prefill_cache import PrefillCache
+from qa.read_before import FIRST_FREE, PREFIX_TOKENS
 from qa.request import Impression, Outcome, Prompt, Request
 
 log = logging.getLogger(__name__)
@@ -56,9 +57,9 @@ class LlamaModel:
         layers: Sequence[int] = (),
     ) -> None:
         cells = max(DEFAULT_CELLS, context_tokens)
-        sequences = PREFIXES + 1 + RUNNING
-        # One more than are held: a request may still stand behind one that gave way to another.
-        with_prefixes = cells + (PREFIXES + 1) * PREFIX_TOKENS
+        sequences = FIRST_FREE + RUNNING
+        # For one more than are held: a request may still stand behind one that gave way to another.
+        with_prefixes = cells + FIRST_FREE * PREFIX_TOKENS
         self._context = LlamaContext(path, with_prefixes, sequences, BATCH_ROWS, threads, kv_type, layers)
         trained = self._context.trained_tokens
         self._context_tokens = min(context_tokens, trained) if trained > 0 else context_tokens

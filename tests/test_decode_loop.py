@@ -25,8 +25,6 @@ from qa.decode_loop import (
     BATCH_ROWS,
     FEW_ROWS,
     MANY_ROWS,
-    PREFIX_TOKENS,
-    PREFIXES,
     QUESTION_ROWS,
     RUNNING,
     DecodeLoop,
@@ -34,6 +32,7 @@ from qa.decode_loop import (
 from qa.errors import Busy, PromptTooLong
 from qa.language_model import Asker
 from qa.prefill_cache import PrefillCache
+from qa.read_before import FIRST_FREE, PREFIX_TOKENS, PREFIXES
 from qa.request import Impression, Outcome, Prompt, Request
 
 # How much a logit may differ from a plain reading of the same tokens. Up to .0011 was measured where the cells lie in
@@ -91,7 +90,7 @@ class Room:
     ) -> None:
         self.states = states or PrefillCache(None, "00")
         with_prefixes = cells + PREFIXES * PREFIX_TOKENS
-        self.context = WatchedContext(path, with_prefixes, PREFIXES + 1 + RUNNING, BATCH_ROWS, threads=1)
+        self.context = WatchedContext(path, with_prefixes, FIRST_FREE + RUNNING, BATCH_ROWS, threads=1)
         self.loop = DecodeLoop(self.context, promised or cells, self.states, queue, longest_wait)
         self.closed = False
 

@@ -30,12 +30,13 @@ from watched_context import WAIT, PlainReader, WatchedContext
 from index.errors import ModelFileError
 from index.model_files import SMALL_LANGUAGE_MODEL, TerminalProgress, locate, obtain
 from qa import llama_model
-from qa.decode_loop import PREFIXES, QUESTION_ROWS, RUNNING, SLICE_TOKENS
+from qa.decode_loop import QUESTION_ROWS, RUNNING, SLICE_TOKENS
 from qa.errors import Busy, PromptTooLong
 from qa.language_model import Asker, Message
 from qa.llama_context import KVType, kv_type_named
 from qa.llama_model import LlamaModel, _without_stop, state_identity
 from qa.prefill_cache import PrefillCache
+from qa.read_before import PREFIXES
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEM = Message("system", ("You answer in one short sentence.",))

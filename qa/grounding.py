@@ -21,6 +21,7 @@ from index.search import Hit
 from index.sentences import is_heading
 from qa.names import missing_names, names_in
 from qa.numbers import numbers_claimed, numbers_in
+from qa.orders import heading_for_readers, is_order, without_orders
 
 Support = Literal["supported", "partial", "unsupported"]
 
@@ -72,21 +73,22 @@ class Grounds:
 
 
 def check_sentence(sentence: str, language: str, question: str, hit: Hit, embedder: Embedder) -> Grounds:
-    """Hold a sentence of the answer against the passage it was read in.
+    """Hold a sentence of the answer against what the model read of a passage.
 
     The question is no evidence: a number or name that only the question has is missing ("who won the 2022 World Cup").
     """
     article, passage = hit.article, hit.passage
-    missing = _missing(sentence, language, question, article, passage)
-    if missing or not _states_something(sentence, language, question, passage.text):
-        return Grounds("unsupported", 0.0, (), missing)
+    source = without_orders(passage.text, article.language)
+    missing = _missing(sentence, language, question, article, source)
     places = _citable(article, passage)
+    if missing or not places or not _states_something(sentence, language, question, source):
+        return Grounds("unsupported", 0.0, (), missing)
     spans = [passage.sentences[place] for place in places]
     texts = [article.text[span.start : span.end] for span in spans]
     vector = embedder.embed_texts([SourceText(heading_of(article), sentence)])[0]
     cosines = hit.vectors[places] @ vector
     score = float(np.clip(cosines.max(), 0.0, 1.0))
-    support = _verdict(score, _shared_words(sentence, language, question, passage.text, article.language))
+    support = _verdict(score, _shared_words(sentence, language, question, source, article.language))
     if support == "unsupported":
         return Grounds(support, score, (), ())
     claims = _claims(sentence, language, question)
@@ -100,22 +102,26 @@ def says_more(sentence: str, shown: str, language: str, question: str) -> bool:
 
 
 def _citable(article: Article, passage: Passage) -> list[int]:
-    """Which of the passage's sentences may be cited: not headings, which state nothing, unless there is no other."""
-    stating = [place for place, span in enumerate(passage.sentences) if not is_heading(article.text, span)]
-    return stating or list(range(len(passage.sentences)))
+    """Which of the passage's sentences may be cited: none that speaks to a machine, and no heading, which states
+    nothing, unless there is no other."""
+    places = [
+        place for place, span in enumerate(passage.sentences) if not is_order(article.text[span.start : span.end])
+    ]
+    stating = [place for place in places if not is_heading(article.text, passage.sentences[place])]
+    return stating or places
 
 
-def _missing(sentence: str, language: str, question: str, article: Article, passage: Passage) -> tuple[str, ...]:
-    """Numbers and names of the sentence that the passage lacks.
+def _missing(sentence: str, language: str, question: str, article: Article, source: str) -> tuple[str, ...]:
+    """Numbers and names of the sentence that its source lacks.
 
     The title may lend a name or number that the question has too ("le pont des Tanneurs", when the passage says "le
     pont"), and the date its year; anything else has to be in characters that can be cited.
     """
-    heading = heading_of(article)
+    heading = heading_for_readers(article)
     lent = numbers_in(heading, article.language) & numbers_in(question, language)
     if article.published:
         lent |= {str(article.published.year)}
-    numbers = numbers_claimed(sentence, language) - numbers_in(passage.text, article.language) - lent
+    numbers = numbers_claimed(sentence, language) - numbers_in(source, article.language) - lent
 
     def is_lent(name: str) -> bool:
         # The "x" keeps the name from standing first in a sentence, where a capital means nothing.
@@ -123,7 +129,7 @@ def _missing(sentence: str, language: str, question: str, article: Article, pass
             f"x {name}", language, question, language
         )
 
-    names = missing_names(sentence, language, passage.text, article.language)
+    names = missing_names(sentence, language, source, article.language)
     return (*sorted(numbers), *(name for name in names if not is_lent(name)))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from index.articles import Article
-from index.headings import heading_of
 from index.search import Hit
 from qa.language_model import Message
+from qa.orders import heading_for_readers, without_orders
 
 # What the model says where the passage has no answer. Its probability as the first word is known before any other word
 # is written, at no cost (qa/answerability.py).
@@ -72,8 +72,11 @@ _STAND_ALONE = (
 
 
 def passage_block(article: Article, text: str) -> str:
-    """A passage as the model reads it: title, source and date above the words, and what comes before a question."""
-    return f"Passage:\n{heading_of(article)}\n\n{text}\n\n{QUESTION_LABEL}"
+    """A passage as the model reads it: title, source and date above the words, and what comes before a question.
+
+    What an article says to a machine is left out.
+    """
+    return f"Passage:\n{heading_for_readers(article)}\n\n{without_orders(text, article.language)}\n\n{QUESTION_LABEL}"
 
 
 def answer_messages(hit: Hit, question: str, language: str) -> list[Message]:

@@ -91,6 +91,7 @@ class DecodeLoop:
         self._waiting: deque[Request] = deque()
         self._changed = threading.Condition()
         self._newcomers = False  # since the last look at those who wait
+        self._may_admit = False  # somebody came, or room was made, since then
         self._closing = False
         self._last_ended = time.monotonic()
         # From here on only the owner thread.
@@ -110,6 +111,7 @@ class DecodeLoop:
                 raise Busy(retry_after=5.0)
             self._waiting.append(request)
             self._newcomers |= not request.background
+            self._may_admit = True
             self._changed.notify()
 
     def wake(self) -> None:
@@ -147,8 +149,10 @@ class DecodeLoop:
     def _wait_for_work(self) -> bool:
         """False when the loop was closed."""
         with self._changed:
-            while not (self._closing or self._waiting or self._has_work()):
-                self._changed.wait(HELD_LOOK if self._running else None)
+            while not (self._closing or (self._waiting and self._may_admit) or self._has_work()):
+                self._changed.wait(HELD_LOOK if self._running or self._waiting else None)
+                if self._waiting:
+                    break  # some may have left, or waited for too long
             if self._closing:
                 for request in self._waiting:
                     request.outbox.put(None)
@@ -162,7 +166,7 @@ class DecodeLoop:
     def _admit(self) -> None:
         """Give sequences to those who wait, first of all to clients that have the fewest."""
         with self._changed:
-            self._newcomers = False
+            self._newcomers = self._may_admit = False
             for request in [*self._waiting]:
                 if request.given_up():
                     self._waiting.remove(request)
@@ -336,6 +340,7 @@ class DecodeLoop:
         self._running.remove(one)
         self._context.forget(one.sequence)
         self._free.append(one.sequence)
+        self._may_admit = True
 
     def _fail_all(self, error: Exception) -> None:
         """The context is not to be trusted any more: everything in it is dropped, nothing outside of it is lost."""

@@ -628,6 +628,32 @@ def test_a_reply_that_waits_is_let_go_of_when_nobody_wants_it(opened: Open) -> N
     assert cancelled.scores() != [-math.inf]
 
 
+def test_who_waits_for_cells_that_are_held_does_not_keep_the_loop_busy(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama_model, "DEFAULT_CELLS", 512)
+    model, context = opened(context_tokens=512)
+    prompt = long_winded(model, 40)
+    held = model.generate(prompt, 300, choices=["y"])
+    held.scores()
+    rounds = 0
+    admit = model._loop._admit
+
+    def counted() -> None:
+        nonlocal rounds
+        rounds += 1
+        admit()
+
+    monkeypatch.setattr(model._loop, "_admit", counted)
+    waiting = model.generate(prompt, 300)
+    time.sleep(0.5)
+    assert 1 <= rounds < 20
+    assert len(model._loop._waiting) == 1
+    held.close()
+    assert "".join(waiting)
+    assert is_empty(model, context)
+
+
 def test_scores_of_a_reply_that_was_cancelled_before(opened: Open) -> None:
     model, _ = opened()
     reply = model.generate(WHEN, 8, choices=["y", "n"], asker=Asker("gone", lambda: True))

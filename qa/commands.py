@@ -68,16 +68,22 @@ def language_model_file(name_or_path: str | None) -> Path:
 
 def load_language_model(path: Path, home: Path, states_gb: float, kv_type: str) -> LlamaModel:
     """The model of a GGUF, with what it has read before in the home's folder of states."""
-    from index.checksums import digest_of
-    from qa.answerability import probe_for
     from qa.llama_context import kv_type_named
     from qa.llama_model import LlamaModel, state_identity
     from qa.prefill_cache import PrefillCache
 
     kind = kv_type_named(kv_type)
     states = PrefillCache(home / STATES_FOLDER, state_identity(path, kind), disk_bytes=int(states_gb * 1e9))
+    return LlamaModel(path, states=states, kv_type=kind, layers=layers_of(path))
+
+
+def layers_of(path: Path) -> tuple[int, ...]:
+    """The layers of a model whose hidden states the probe of answerability reads; none where there is no probe."""
+    from index.checksums import digest_of
+    from qa.answerability import probe_for
+
     probe = probe_for(digest_of(path))
-    return LlamaModel(path, states=states, kv_type=kind, layers=probe.layers if probe else ())
+    return probe.layers if probe else ()
 
 
 def load_ready(path: Path, home: Path, states_gb: float, kv_type: str) -> LlamaModel:

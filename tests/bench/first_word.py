@@ -27,9 +27,11 @@ from pathlib import Path
 
 import qa  # noqa: F401 - says how OpenMP threads wait, before llama_cpp or torch is loaded
 from index.commands import load_embedder
+from index.embedder import Embedder
 from index.search import Index
-from qa.answers import REPLY_TOKENS, Answer, Answerer, Checked, Draft, Found
-from qa.commands import language_model_file
+from qa.answerability import DECLINE_BELOW
+from qa.answers import REPLY_TOKENS, Answer, Checked, Draft, Found
+from qa.commands import answerer_of, language_model_file, layers_of
 from qa.eval_command import index_paragraphs
 from qa.labelled_questions import LabelledQuestion
 from qa.language_model import Asker
@@ -99,11 +101,11 @@ class Plain:
 class Sourcier:
     """(b) and (c)."""
 
-    def __init__(self, path: Path, index: Index, embedder: object, folder: Path) -> None:
+    def __init__(self, path: Path, index: Index, embedder: Embedder, folder: Path, decline_below: float) -> None:
         self.states = PrefillCache(folder, state_identity(path), memory_bytes=0)
-        self.model = LlamaModel(path, states=self.states)
+        self.model = LlamaModel(path, states=self.states, layers=layers_of(path))
         self._index = index
-        self._answerer = Answerer(index, embedder, self.model)
+        self._answerer = answerer_of(index, embedder, self.model, path, decline_below)
 
     def forget(self) -> None:
         self.states.flush()
@@ -138,6 +140,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=100)
     parser.add_argument("--readers", type=int, nargs="*", default=[1, 4, 8], help="readers at once, after that")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--decline-below", type=float, default=DECLINE_BELOW, help="0: decline nothing")
     parser.add_argument("--home", type=Path, default=DEFAULT_HOME)
     parser.add_argument("--language-model", help="a name of `sourcier models`, or the path of a chat GGUF")
     parser.add_argument("--out", type=Path, help="a file for each question's figures, as JSON lines")
@@ -151,7 +154,7 @@ def main() -> None:
     path = language_model_file(given.language_model)
     before = _memory_mb()
     with tempfile.TemporaryDirectory() as folder:
-        sourcier = Sourcier(path, index, embedder, Path(folder))
+        sourcier = Sourcier(path, index, embedder, Path(folder), given.decline_below)
         with_sourcier = _memory_mb()
         plain = Plain(path, index)
         chosen = random.Random(given.seed).sample(questions[1::2], given.questions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,14 @@ from browsing import chromium
 
 from index.checksums import digest_of
 from index.embedder import SentenceTransformerEmbedder
-from index.model_files import DEFAULT_EMBEDDER, DEFAULT_LANGUAGE_MODEL, TerminalProgress, obtain
+from index.model_files import DEFAULT_EMBEDDER, TerminalProgress, obtain
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from watched_context import PlainReader
 
+    from index.search import Index
+    from qa.answers import Answerer
     from qa.llama_model import LlamaModel
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
@@ -45,12 +47,23 @@ def embedder() -> SentenceTransformerEmbedder:
 @pytest.fixture(scope="session")
 def language_model() -> Iterator[LlamaModel]:
     """The default language model; fetched when it is missing."""
+    from qa.commands import language_model_file, layers_of
     from qa.llama_model import LlamaModel
 
-    with TerminalProgress() as progress:
-        model = LlamaModel(obtain(DEFAULT_LANGUAGE_MODEL, progress=progress))
+    path = language_model_file(None)
+    model = LlamaModel(path, layers=layers_of(path))
     yield model
     model.close()
+
+
+@pytest.fixture(scope="session")
+def answering(embedder: SentenceTransformerEmbedder, language_model: LlamaModel) -> Callable[[Index], Answerer]:
+    """Makes what answers from an index, as the commands do."""
+    from qa.answerability import DECLINE_BELOW
+    from qa.commands import answerer_of, language_model_file
+
+    path = language_model_file(None)
+    return lambda index: answerer_of(index, embedder, language_model, path, DECLINE_BELOW)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from index.search import Index
 from qa.answers import Answer, Answerer
 from qa.conversation import Turn
 from qa.declining import decline_text
-from qa.llama_model import LlamaModel
 from qa.measures import holds
 
 HOSTILE = Path(__file__).parent / "hostile"
@@ -171,14 +171,16 @@ def listed(problem: str, asked: list[Asked]) -> str:
 
 @pytest.fixture(scope="module")
 def asked(
-    tmp_path_factory: pytest.TempPathFactory, embedder: SentenceTransformerEmbedder, language_model: LlamaModel
+    tmp_path_factory: pytest.TempPathFactory,
+    embedder: SentenceTransformerEmbedder,
+    answering: Callable[[Index], Answerer],
 ) -> list[Asked]:
     """Every case, asked of the real models once for all tests."""
     home = tmp_path_factory.mktemp("home")
     build([ARTICLES], home, embedder, "embeddinggemma-300m")
     index = Index(home, embedder)
     try:
-        answerer = Answerer(index, embedder, language_model)
+        answerer = answering(index)
         return [Asked(case, last(answerer, case)) for case in CASES]
     finally:
         index.close()

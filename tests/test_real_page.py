@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from index.build import build
 from index.embedder import SentenceTransformerEmbedder
 from index.search import Index
 from qa.answers import Answerer
-from qa.llama_model import LlamaModel
 from web import create_app
 from web.settings import Settings
 
@@ -29,12 +28,14 @@ FEW = ["fr/pont-tanneurs-reouverture.md", "fr/cidre-recolte.md", "fr/musee-vol-n
 
 @pytest.fixture(scope="module")
 def url(
-    tmp_path_factory: pytest.TempPathFactory, embedder: SentenceTransformerEmbedder, language_model: LlamaModel
+    tmp_path_factory: pytest.TempPathFactory,
+    embedder: SentenceTransformerEmbedder,
+    answering: Callable[[Index], Answerer],
 ) -> Iterator[str]:
     home = tmp_path_factory.mktemp("home")
     build([CORPUS / name for name in FEW], home, embedder, "embeddinggemma-300m")
     index = Index(home, embedder)
-    with running(create_app(Settings(home=home), Answerer(index, embedder, language_model), index)) as url:
+    with running(create_app(Settings(home=home), answering(index), index)) as url:
         yield url
     index.close()
 

@@ -3,7 +3,7 @@ characters; what the article does not say is declined. A few in every run, all o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import beside_the_checkout
@@ -12,7 +12,6 @@ from index.build import build
 from index.embedder import SentenceTransformerEmbedder
 from index.search import Index
 from qa.answers import Answer, Answerer
-from qa.llama_model import LlamaModel
 from qa.measures import holds
 
 pytestmark = pytest.mark.models
@@ -66,12 +65,14 @@ UNANSWERABLE = [
 
 @pytest.fixture(scope="module")
 def answerer(
-    tmp_path_factory: pytest.TempPathFactory, embedder: SentenceTransformerEmbedder, language_model: LlamaModel
+    tmp_path_factory: pytest.TempPathFactory,
+    embedder: SentenceTransformerEmbedder,
+    answering: Callable[[Index], Answerer],
 ) -> Iterator[Answerer]:
     home = tmp_path_factory.mktemp("home")
     build([beside_the_checkout("seed")], home, embedder, "embeddinggemma-300m")
     index = Index(home, embedder)
-    yield Answerer(index, embedder, language_model)
+    yield answering(index)
     index.close()
 
 

@@ -6,6 +6,7 @@
     .venv/bin/python tests/bench/answerability.py fit squad.jsonl piaf.jsonl own.jsonl
     .venv/bin/python tests/bench/answerability.py read n.jsonl ../shared/data/nomiracl/nomiracl-test-fr.jsonl --half odd
     .venv/bin/python tests/bench/answerability.py report n.jsonl
+    .venv/bin/python tests/bench/answerability.py odd ../shared/data/squad2-dev-half/dev-v2.0-cs224n.json odd.json
 
 `read` lets the model read pairs of a passage and a question, and writes what it made of them to a file, one pair a
 line; interrupted, it goes on where it was. A new passage takes 3 s on two cores, a question about it 0.4 s.
@@ -21,6 +22,8 @@ line; interrupted, it goes on where it was. A new passage takes 3 s on two cores
 qa/answerability.json; `report` fits nothing. Both print the area under the ROC curve of what the model says (NOTHING as
 its first word), of the probe, and of both together, and what thresholds decline: `fit` over pairs that were not fitted
 to, paragraph by paragraph (five folds); `report` over questions, each as answerable as its likeliest passage.
+
+`odd` writes a file in SQuAD format of the paragraphs that were not fitted to, for `sourcier eval odd.json --articles`.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +98,14 @@ def main() -> None:
     read.add_argument("--sample", type=int, default=100, help="paragraphs, or NoMIRACL queries; seed 4")
     for name in ("fit", "report"):
         commands.add_parser(name).add_argument("rows", type=Path, nargs="+", help="what `read` wrote")
+    odd = commands.add_parser("odd", help="write a file of the odd paragraphs")
+    odd.add_argument("file", type=Path, help="SQuAD format")
+    odd.add_argument("out", type=Path)
     given = parser.parse_args()
     if given.command == "read":
         _read(list(_pairs(given)), given.rows)
+    elif given.command == "odd":
+        _write_odd(given.file, given.out)
     elif given.command == "fit":
         _fit([row for path in given.rows for row in _rows(path)])
     else:
@@ -134,6 +143,14 @@ def _of_squad(path: Path, half: int, sample: int, dice: random.Random) -> Iterat
             questions = [*questions[:3], *((question, False) for question in foreign)]
         for question, answers in questions:
             yield Pair(path.stem, text[:80], question, language, title, text, language, None, None, answers)
+
+
+def _write_odd(path: Path, out: Path) -> None:
+    squad = json.loads(path.read_text(encoding="utf-8"))
+    number = count()
+    for article in squad["data"]:
+        article["paragraphs"] = [one for one in article["paragraphs"] if next(number) % 2]
+    out.write_text(json.dumps(squad, ensure_ascii=False), encoding="utf-8")
 
 
 def _of_labelled(path: Path, half: int, home: Path | None) -> Iterator[Pair]:

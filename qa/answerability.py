@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Below the first nothing is written from a passage. From the second on the passage's own words are shown where nothing
 # else can be.
-DECLINE_BELOW = 0.50
+DECLINE_BELOW = 0.45
 QUOTE_FROM = 0.90
 PROBE_FILE = Path(__file__).parent / "answerability.json"
 

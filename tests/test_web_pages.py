@@ -254,8 +254,8 @@ def test_an_unsupported_sentence_is_not_shown_whoever_sends_it() -> None:
     answer = answer_bridge()
     bad = AnswerSentence("Le maire a menti.", (1,), "unsupported", 0.1)
     answer = type(answer)(
-        answer.text, True, "fr", answer.standalone_question, (*answer.sentences, bad), answer.citations, answer.hits, 0.9, 1,
-        answer.timings,
+        answer.text, True, "fr", answer.standalone_question, (*answer.sentences, bad), answer.citations,
+        answer.hits, 0.9, 1, answer.timings,
     )  # fmt: skip
     app, _ = make_app([found_bridge(), answer])
     assert "menti" not in app.test_client().post("/", data={"q": "Quand ?"}).text

@@ -26,7 +26,7 @@ class HiddenStates:
     """Keeps the output of `layers` (from 0, not the last one) for some rows of a decoding.
 
     llama.cpp asks `callback` about each of the thousand operations of a decoding before it computes, and again behind
-    those that are wanted: 1 ms in all.
+    those that are wanted. With 1, 4 or 16 rows that took no time above the noise of 4 % (1.5B, two cores, 2026-11-23).
     """
 
     def __init__(self, layers: Sequence[int], width: int) -> None:

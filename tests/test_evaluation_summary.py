@@ -146,11 +146,11 @@ def test_waits_are_medians_of_what_happened() -> None:
 
 def test_the_table_for_people() -> None:
     assert table(summarise(OUTCOMES)) == (
-        "                  questions      R@1      R@5   MRR@10    right declined   recall answered       F1    exact    cited\n"  # noqa: E501
-        "set, answerable           3    0.333    0.667    0.417    0.333    0.333    0.400    0.600    0.200    0.000    0.500\n"  # noqa: E501
-        "set, unanswerable         2        –        –        –    0.500    0.500        –        –        –        –        –\n"  # noqa: E501
-        "all answerable            3    0.333    0.667    0.417    0.333    0.333    0.400    0.600    0.200    0.000    0.500\n"  # noqa: E501
-        "all unanswerable          2        –        –        –    0.500    0.500        –        –        –        –        –\n"  # noqa: E501
+        "                  questions      R@1      R@5   MRR@10    right declined   recall answered       F1    exact    cited\n"  # noqa: E501 - a table as it is printed
+        "set, answerable           3    0.333    0.667    0.417    0.333    0.333    0.400    0.600    0.200    0.000    0.500\n"  # noqa: E501 - a table as it is printed
+        "set, unanswerable         2        –        –        –    0.500    0.500        –        –        –        –        –\n"  # noqa: E501 - a table as it is printed
+        "all answerable            3    0.333    0.667    0.417    0.333    0.333    0.400    0.600    0.200    0.000    0.500\n"  # noqa: E501 - a table as it is printed
+        "all unanswerable          2        –        –        –    0.500    0.500        –        –        –        –        –\n"  # noqa: E501 - a table as it is printed
         "\n"
         "declining   AUROC 0.750; refused 0.500 of 2 unanswerable, falsely refused 0.333 of 3 answerable\n"
         "risk        0.667 of 3 answers not right, at a coverage of 0.600 of 5 questions; AURC 0.444\n"

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,16 +26,7 @@ class WatchedContext(LlamaContext):
     Whatever `before` does happens while that decoding goes on, at the same place in every run of a test.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        cells: int,
-        sequences: int,
-        batch_tokens: int,
-        threads: int | None,
-        kv_type: KVType = "f16",
-        layers: Sequence[int] = (),
-    ) -> None:
+    def __init__(self, *given: Any, **settings: Any) -> None:
         self.decoded: list[list[Row]] = []
         self.aborted = 0
         self.logits = np.zeros(0, np.float32)  # (vocabulary,) behind the prompt that was read last
@@ -44,7 +36,7 @@ class WatchedContext(LlamaContext):
         self._entered = threading.Event()
         self._may_go_on = threading.Event()
         self._may_go_on.set()
-        super().__init__(path, cells, sequences, batch_tokens, threads, kv_type, layers)
+        super().__init__(*given, **settings)
 
     def decode(self, rows: Sequence[Row], abort: Callable[[], bool] | None = None) -> list[Logits]:
         self.decoded.append(list(rows))

@@ -14,15 +14,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from qa.answerability import DECLINE_BELOW
 from qa.measures import CurvePoint
 
-matplotlib.use("svg")
-matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "sourcier", "font.family": "sans-serif"}
-
-import matplotlib.pyplot as plt  # noqa: E402 - after the backend is chosen
+rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "sourcier", "font.family": "sans-serif"})
 
 # Between black and white, so that they can be read on either: letters have a contrast of 4.5 with white and of 4.6 with
 # black, lines of 3.4 and more (WCAG asks for 4.5 and 3).
@@ -37,7 +36,8 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+", help="the --json of sourcier eval, one or more")
     parser.add_argument("--out", type=Path, required=True, help="the SVG to write")
     given = parser.parse_args()
-    figure, axes = plt.subplots(figsize=(6.4, 4.0))
+    figure = Figure(figsize=(6.4, 4.0))
+    axes = figure.subplots()
     for number, path in enumerate(given.runs):
         run = json.loads(path.read_text(encoding="utf-8"))
         if not run["risk_coverage"] or not run["risk_coverage"]["points"]:
@@ -50,7 +50,7 @@ def main() -> None:
     figure.savefig(given.out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
 
 
-def _draw(axes: plt.Axes, points: Sequence[CurvePoint], name: str, colour: str) -> None:
+def _draw(axes: Axes, points: Sequence[CurvePoint], name: str, colour: str) -> None:
     some = _thinned(points)
     axes.plot([one.coverage for one in some], [one.risk for one in some], color=colour, linewidth=1.6, label=name)
     shown = [point for point in points if point.threshold >= DECLINE_BELOW]
@@ -64,7 +64,7 @@ def _thinned(points: Sequence[CurvePoint]) -> list[CurvePoint]:
     return list(points[::-1][::step][::-1])
 
 
-def _dress(axes: plt.Axes) -> None:
+def _dress(axes: Axes) -> None:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_xlabel("coverage: share of the questions that are answered", color=INK)

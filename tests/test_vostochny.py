@@ -49,7 +49,7 @@ ANSWERABLE = {
         # "Military aid" is how the small model renders "armement": looser than it should be, but not wrong.
         (
             "What does Washington fear?",
-            [("arm", "weapon", "military aid"), ("Moscow", "Moscou", "Russia")],
+            [("arm", "weapon", "military aid", "military equipment"), ("Moscow", "Moscou", "Russia")],
             ("livre de l’armement",),
         ),
     ],

@@ -15,7 +15,7 @@ from index.function_words import FUNCTION_WORDS
 
 # Readers' languages, those of the neighbours they are mistaken for, and the large ones of other scripts. Lingua's other
 # fifty languages mostly win on names and loan words.
-_DETECTED = (
+DETECTED_LANGUAGES = (
     "ARABIC CATALAN CHINESE CZECH DUTCH ENGLISH FRENCH GERMAN GREEK HEBREW HUNGARIAN ITALIAN JAPANESE KOREAN POLISH "
     "PORTUGUESE ROMANIAN RUSSIAN SPANISH SWEDISH TURKISH UKRAINIAN"
 )
@@ -26,7 +26,7 @@ _DETECTION_CHARS = 1000
 
 @cache
 def _detector() -> LanguageDetector:
-    languages = [getattr(Language, name) for name in _DETECTED.split()]
+    languages = [getattr(Language, name) for name in DETECTED_LANGUAGES.split()]
     return LanguageDetectorBuilder.from_languages(*languages).with_low_accuracy_mode().build()
 
 

@@ -58,11 +58,28 @@ _EXAMPLES = (
 )
 # Where the passage is in another language than the question, the model needs telling once more: it would go on in that.
 _IN_LANGUAGE = {
-    "fr": "\n\nRéponds en français.",
-    "en": "\n\nAnswer in English.",
-    "de": "\n\nAntworte auf Deutsch.",
-    "es": "\n\nResponde en español.",
-    "it": "\n\nRispondi in italiano.",
+    "ar": "أجب بالعربية.",
+    "ca": "Respon en català.",
+    "cs": "Odpověz česky.",
+    "de": "Antworte auf Deutsch.",
+    "el": "Απάντησε στα ελληνικά.",
+    "en": "Answer in English.",
+    "es": "Responde en español.",
+    "fr": "Réponds en français.",
+    "he": "ענה בעברית.",
+    "hu": "Válaszolj magyarul.",
+    "it": "Rispondi in italiano.",
+    "ja": "日本語で答えてください。",
+    "ko": "한국어로 답하세요.",
+    "nl": "Antwoord in het Nederlands.",
+    "pl": "Odpowiedz po polsku.",
+    "pt": "Responde em português.",
+    "ro": "Răspunde în limba română.",
+    "ru": "Ответь по-русски.",
+    "sv": "Svara på svenska.",
+    "tr": "Türkçe cevap ver.",
+    "uk": "Відповідай українською.",
+    "zh": "请用中文回答。",
 }
 _STAND_ALONE = (
     "You rewrite the last question of a conversation so that it can be understood alone: replace pronouns and "
@@ -87,8 +104,9 @@ def answer_messages(hit: Hit, question: str, language: str) -> list[Message]:
 
 def answer_messages_about(article: Article, text: str, question: str, language: str) -> list[Message]:
     """The same for a text of an article that was not searched for."""
-    hint = "" if language == article.language else _IN_LANGUAGE.get(language, "")
-    return [*_before(), Message("user", (passage_block(article, text), f" {question}{hint}"), kept=1)]
+    hint = _IN_LANGUAGE.get(language) if language != article.language else None
+    asked = f"{question}\n\n{hint}" if hint else question
+    return [*_before(), Message("user", (passage_block(article, text), f" {asked}"), kept=1)]
 
 
 def passage_messages(article: Article, text: str) -> list[Message]:

@@ -10,17 +10,15 @@ tests/bench/answerability.py fits the probe, and tells what each threshold decli
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qa.language_model import Reply, prefix_key
+from qa.probe import Probe, logistic, read_probe
 
 if TYPE_CHECKING:
     from index.search import Hit
-    from qa.hidden_states import HiddenState
 
 # Below the first nothing is written from a passage. Of pairs held out of the fit, 0.5 declines .75 of those without an
 # answer and .11 of those with one on squad2, .91 and .13 on PIAF, .80 and .23 on the sample newspaper (whose labels are
@@ -29,29 +27,6 @@ if TYPE_CHECKING:
 DECLINE_BELOW = 0.45
 QUOTE_FROM = 0.90
 PROBE_FILE = Path(__file__).parent / "answerability.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Weights over the hidden states of one model, (layers, width), each state scaled to length 1, and a logistic curve
-    over what comes out, the natural log-probability that the model says NOTHING, and whether a passage was found before
-    this one."""
-
-    layers: tuple[int, ...]
-    weights: HiddenState
-    intercept: float
-    curve: dict[str, float]
-
-    def logit(self, hidden: HiddenState) -> float:
-        """How much a hidden state (layers, width) looks like that behind a question which the passage answers."""
-        lengths = (hidden**2).sum(axis=1, keepdims=True) ** 0.5
-        return float((self.weights * hidden / lengths).sum()) + self.intercept
-
-    def probability(self, nothing: float, hidden: HiddenState, first: bool) -> float:
-        """In 0..1."""
-        curve = self.curve
-        logit = curve["probe"] * self.logit(hidden) + curve["nothing"] * nothing + curve["not_first"] * (not first)
-        return _logistic(logit + curve["intercept"])
 
 
 class Answerability:
@@ -71,7 +46,7 @@ class Answerability:
         hidden = reply.hidden() if self._probe else None
         if self._probe is None or hidden is None:
             return plain_probability(nothing, hit.vector, hit.rank == 1)
-        return self._probe.probability(nothing, hidden, hit.rank == 1)
+        return self._probe.probability(hidden, nothing=nothing, not_first=hit.rank != 1)
 
 
 def plain_probability(nothing: float, cosine: float, first: bool) -> float:
@@ -79,23 +54,11 @@ def plain_probability(nothing: float, cosine: float, first: bool) -> float:
     was found before it."""
     # Over the 90 passages that were read for 60 questions of corpus/questions.jsonl with an even number (AUROC .93, of
     # `nothing` alone .91; 2026-11-23).
-    return _logistic(-0.46 * nothing + 2.23 * cosine - 1.73 * (not first) - 3.61)
-
-
-def _logistic(logit: float) -> float:
-    return 1.0 / (1.0 + math.exp(-logit))
+    return logistic(-0.46 * nothing + 2.23 * cosine - 1.73 * (not first) - 3.61)
 
 
 def probe_for(model_digest: str, path: Path = PROBE_FILE) -> Probe | None:
     """The probe that was fitted to a model file of this SHA-256 behind the prompt as it is now, if there is one."""
-    import numpy as np
-
     from qa.prompt import no_passage_messages
 
-    if not path.is_file():
-        return None
-    fitted = json.loads(path.read_text(encoding="utf-8"))
-    if (fitted["model"], fitted["prompt"]) != (model_digest, prefix_key(no_passage_messages())):
-        return None
-    weights = np.array(fitted["weights"], np.float32)
-    return Probe(tuple(fitted["layers"]), weights, fitted["intercept"], fitted["curve"])
+    return read_probe(path, model_digest, prefix_key(no_passage_messages()))

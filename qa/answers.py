@@ -16,7 +16,8 @@ from qa.answerability import DECLINE_BELOW, QUOTE_FROM, Answerability
 from qa.conversation import Turn, stand_alone_question
 from qa.declining import decline_text
 from qa.double_questions import asks_for_two
-from qa.grounding import Citation, Grounds, Support, check_sentence, says_more
+from qa.entailment import Entailment, Hearing
+from qa.grounding import Citation, Grounds, Support, check_sentence, graded, is_quoted, says_more
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
 from qa.prompt import NOTHING, answer_messages
 from qa.quoting import quoted
@@ -28,6 +29,8 @@ PASSAGES_READ = 3
 # passages are nearer.
 LEAST_COSINE = 0.25
 REPLY_TOKENS = 160
+# A reply of fewer words is judged together with the question.
+FEWEST_WORDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,8 @@ class _Writing:
 class Answerer:
     """Answers questions from an index with a language model; any number of threads may ask at once.
 
-    Nothing is written from a passage whose answerability is below `decline_below`, in 0..1; 0 writes from any.
+    Nothing is written from a passage whose answerability is below `decline_below`, in 0..1; 0 writes from any. Without
+    `entailment` a sentence stands on its numbers, names, words and meaning alone.
     """
 
     def __init__(
@@ -152,12 +156,14 @@ class Answerer:
         model: LanguageModel,
         decline_below: float = DECLINE_BELOW,
         answerability: Answerability | None = None,
+        entailment: Entailment | None = None,
     ) -> None:
         self._index = index
         self._embedder = embedder
         self._model = model
         self._decline_below = decline_below
         self._answerability = answerability or Answerability()
+        self._entailment = entailment
 
     def ask(self, question: str, history: Sequence[Turn] = (), k: int = 5, asker: Asker = NOBODY) -> Iterator[Event]:
         """Found, then Draft and Checked as they come, and Answer last. When cancelled it ends with what it has."""
@@ -198,18 +204,32 @@ class Answerer:
     ) -> Iterator[Draft | Checked]:
         """Each sentence is checked when it is finished, and only then yielded."""
         text, shown = "", 0
-        for piece in reply:
-            if writing.first_token_ms is None:
-                writing.first_token_ms = writing.elapsed_ms()
-            yield Draft(piece)
-            text += piece
-            # The last sentence may still go on; one before it is finished.
-            spans = split_sentences(text[shown:], found.language)
-            if len(spans) > 1:
-                yield from self._check(text[shown + spans[0].start : shown + spans[0].end], found, hit, writing)
-                shown += spans[0].end
-        if not asker.cancelled():
-            yield from self._check_all(text[shown:], found, hit, writing)
+        with contextlib.ExitStack() as open_hearings:
+            hearing = self._hearing(hit, asker, open_hearings)
+            for piece in reply:
+                if writing.first_token_ms is None:
+                    writing.first_token_ms = writing.elapsed_ms()
+                yield Draft(piece)
+                text += piece
+                # The last sentence may still go on; one before it is finished.
+                spans = split_sentences(text[shown:], found.language)
+                if len(spans) > 1:
+                    finished = text[shown + spans[0].start : shown + spans[0].end]
+                    yield from self._check(finished, found, hit, writing, hearing)
+                    shown += spans[0].end
+                    hearing = self._hearing(hit, asker, open_hearings)
+                elif hearing:
+                    hearing.hear(text[shown:].lstrip())
+            if not asker.cancelled():
+                for span in split_sentences(text[shown:], found.language):
+                    yield from self._check(text[shown + span.start : shown + span.end], found, hit, writing, hearing)
+                    hearing = self._hearing(hit, asker, open_hearings)
+
+    def _hearing(self, hit: Hit, asker: Asker, open_hearings: contextlib.ExitStack) -> Hearing | None:
+        """For the next sentence; closed with the others."""
+        if self._entailment is None:
+            return None
+        return open_hearings.enter_context(contextlib.closing(self._entailment.hearing(hit, asker)))
 
     def _quote(self, hit: Hit, found: Found, writing: _Writing) -> Checked:
         """The sentence nearest to the question, as it stands: the passage answers, but no reply could be shown."""
@@ -218,11 +238,9 @@ class Answerer:
             quoted(words, found.language), hit, Grounds("supported", hit.vector, (hit.sentence,), ()), writing
         )
 
-    def _check_all(self, text: str, found: Found, hit: Hit, writing: _Writing) -> Iterator[Checked]:
-        for span in split_sentences(text, found.language):
-            yield from self._check(text[span.start : span.end], found, hit, writing)
-
-    def _check(self, sentence: str, found: Found, hit: Hit, writing: _Writing) -> Iterator[Checked]:
+    def _check(
+        self, sentence: str, found: Found, hit: Hit, writing: _Writing, hearing: Hearing | None
+    ) -> Iterator[Checked]:
         """Hold it against the passage it was written from, then against what else was found of that article: the model
         has also read its title, and "Vostochny" may stand in the title and in the next passage only."""
         asked = found.standalone_question
@@ -234,9 +252,12 @@ class Answerer:
         for one in (hit, *others):
             grounds = check_sentence(sentence, found.language, asked, one, self._embedder)
             if grounds.support != "unsupported":
-                yield self._show(sentence, one, grounds, writing)
-                return
-        writing.withheld += 1
+                grounds = _judged(grounds, sentence, asked, hit, hearing)
+                break
+        if grounds.support == "unsupported":
+            writing.withheld += 1
+        else:
+            yield self._show(sentence, one, grounds, writing)
 
     def _show(self, sentence: str, hit: Hit, grounds: Grounds, writing: _Writing) -> Checked:
         citations = writing.cite(hit, grounds)
@@ -262,6 +283,17 @@ class Answerer:
             withheld=writing.withheld,
             timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
         )
+
+
+def _judged(grounds: Grounds, sentence: str, question: str, hit: Hit, hearing: Hearing | None) -> Grounds:
+    """The model's own verdict on top, unless it is a sentence of the passage as it stands. `hit` is what was read.
+
+    A few words ("Le maire.") say nothing without the question.
+    """
+    if hearing is None or is_quoted(sentence, hit.passage, hit.article):
+        return grounds
+    claim = sentence if len(sentence.split()) >= FEWEST_WORDS else f"{question} {sentence}"
+    return graded(grounds, hearing.said(claim, grounds.score))
 
 
 def worth_reading(hits: Sequence[Hit]) -> Sequence[Hit]:

@@ -78,7 +78,7 @@ def load_language_model(path: Path, home: Path, states_gb: float, kv_type: str) 
 
 
 def layers_of(path: Path) -> tuple[int, ...]:
-    """The layers of a model whose hidden states the probe of answerability reads; none where there is no probe."""
+    """The layers of a model whose hidden states the probes read; none where there is no probe. All read the same."""
     from index.checksums import digest_of
     from qa.answerability import probe_for
 
@@ -121,12 +121,15 @@ def load_answerer(
 
 
 def answerer_of(index: Index, embedder: Embedder, model: LlamaModel, path: Path, decline_below: float) -> Answerer:
-    """What answers with the model of this file, and with its probe, where there is one."""
+    """What answers with the model of this file, and with its probes, where there are any."""
     from index.checksums import digest_of
     from qa.answerability import Answerability, probe_for
     from qa.answers import Answerer
+    from qa.entailment import Entailment, entailment_probe
 
-    return Answerer(index, embedder, model, decline_below, Answerability(probe_for(digest_of(path))))
+    digest = digest_of(path)
+    answerability, entailment = Answerability(probe_for(digest)), Entailment(model, entailment_probe(digest))
+    return Answerer(index, embedder, model, decline_below, answerability, entailment)
 
 
 def drop_stale_states(home: Path) -> int:

@@ -72,6 +72,20 @@ class _Running(Reading):
         """Whether what many prompts have in common is read, and only what is asked about it is left."""
         return self.slices >= self.prompt.kept
 
+    @property
+    def unread(self) -> bool:
+        return self.slices < len(self.prompt.slices) or bool(self.request.more)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the prompt has come."""
+        return not self.request.growing and not self.request.more
+
+    def take_more(self) -> None:
+        """What has come of a growing prompt since the last step."""
+        while self.request.more:
+            self.prompt = self.prompt.longer((self.request.more.popleft(),))
+
 
 class DecodeLoop:
     """Owns the context from its own thread. `submit` may be called from any; `close` ends the thread and the context.
@@ -107,7 +121,7 @@ class DecodeLoop:
         with self._changed:
             if self._closing:
                 raise RuntimeError("the language model was closed")
-            if len(self._waiting) >= self._queue + len(self._free):
+            if len(self._waiting) >= self._queue + len(self._free) and not request.begun:
                 raise Busy(retry_after=5.0)
             self._waiting.append(request)
             self._newcomers |= not request.background
@@ -160,8 +174,11 @@ class DecodeLoop:
             return not self._closing
 
     def _has_work(self) -> bool:
-        """Whether anybody is there but those who hold their replies, and still want them."""
-        return any(one.token is None or not one.request.held or one.request.given_up() for one in self._running)
+        """Whether anybody is there but those who hold their replies or what is to be read, and still want them."""
+        return any(
+            (one.unread if one.token is None else not one.request.held) or one.request.given_up()
+            for one in self._running
+        )
 
     def _admit(self) -> None:
         """Give sequences to those who wait, first of all to clients that have the fewest."""
@@ -171,12 +188,12 @@ class DecodeLoop:
                 if request.given_up():
                     self._waiting.remove(request)
                     request.outbox.put(None)
-                elif time.monotonic() - request.arrived > self._longest_wait:
+                elif not request.begun and time.monotonic() - request.arrived > self._longest_wait:
                     self._waiting.remove(request)
                     request.outbox.put(Busy(retry_after=10.0))
             while self._waiting and self._free:
                 running = Counter(one.request.asker.client for one in self._running)
-                first = min(self._waiting, key=lambda request: running[request.asker.client])
+                first = min(self._waiting, key=lambda request: (not request.begun, running[request.asker.client]))
                 if self._cells_of(first) > self._cells - sum(self._cells_of(one.request) for one in self._running):
                     break
                 self._waiting.remove(first)
@@ -188,7 +205,7 @@ class DecodeLoop:
         """Cells of the context that it can come to need, besides those of a prefix that is held anyway."""
         prompt = request.prompt
         held = prompt.length(prompt.prefix) if self._before.holds_prefix(prompt) else 0
-        return prompt.tokens + request.max_tokens - held
+        return prompt.tokens + request.room + request.max_tokens - held
 
     def _drop_those_who_left(self) -> None:
         for one in [*self._running]:
@@ -198,6 +215,8 @@ class DecodeLoop:
     def _step(self) -> None:
         """One slice of a passage, if it is somebody's turn to have one read, and a token for every reply that is being
         written; else with those tokens some of the questions that are being read."""
+        for one in self._running:
+            one.take_more()
         readers = self._readers_in_turn()
         if self._context.can_share:
             for one in readers:
@@ -215,7 +234,7 @@ class DecodeLoop:
         """Those whose prompt is not read yet, the next one first. What goes on in the background is read while there is
         nothing else."""
         front = [one for one in self._running if not one.request.background]
-        reading = [one for one in front or self._running if one.token is None]
+        reading = [one for one in front or self._running if one.token is None and one.unread]
         return sorted(reading, key=lambda one: self._turn(one, Counter()))
 
     def _turn(self, one: _Running, given: Counter[_Running]) -> tuple[int, int, int, float]:
@@ -249,7 +268,7 @@ class DecodeLoop:
 
     def _rows_of(self, one: _Running, part: Sequence[int]) -> list[Row]:
         """Logits are asked for behind the last token of a prompt only."""
-        last = one.prompt.tokens - 1
+        last = one.prompt.tokens - 1 if one.complete else None
         scored = bool(one.request.scored)
         return [
             Row(token, place, one.sequence, place == last, hidden=scored and place == last)
@@ -264,7 +283,7 @@ class DecodeLoop:
         one.slices += one.position == one.prompt.length(one.slices + 1)
         if self._context.can_share:
             self._before.keep(one)
-        if one.slices == len(one.prompt.slices):
+        if one.slices == len(one.prompt.slices) and one.complete:
             self._prompt_read(one, logits[0] if logits else None)
 
     def _rest_of_slice(self, one: _Running) -> tuple[int, ...]:

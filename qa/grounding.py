@@ -37,6 +37,10 @@ SHARED_WORDS_PARTIAL = 0.60
 SHARED_WORDS_SUPPORTED = 0.75
 MEANING_ACROSS_LANGUAGES = 0.65
 MOST_SPANS = 3
+# Probability that the passage says a sentence (qa/entailment.py): below the first it is not shown, from the second it
+# counts as fully supported.
+ENTAILED_PARTIAL = 0.50
+ENTAILED_SUPPORTED = 0.75
 
 # What our own prompt calls the text: a sentence about "the passage" is talk about the task, not an answer.
 _TALK = {"fr": ("passage",), "en": ("passage",), "de": ("text", "passag"), "es": ("pasaj",), "it": ("bran",)}
@@ -63,7 +67,8 @@ class Citation:
 class Grounds:
     """The verdict on one sentence. `spans` are whole sentences of the article in reading order, none when unsupported.
 
-    `score` is the cosine with the closest one, in 0..1. `missing` are the numbers and names that the source lacks.
+    `score`, in 0..1, is the cosine with the closest one; of a graded verdict the probability that the passage says the
+    sentence. `missing` are the numbers and names that the source lacks.
     """
 
     support: Support
@@ -94,6 +99,24 @@ def check_sentence(sentence: str, language: str, question: str, hit: Hit, embedd
     claims = _claims(sentence, language, question)
     chosen = sorted(_sentences_needed(claims, language, article, texts, cosines))
     return Grounds(support, score, tuple(spans[number] for number in chosen), ())
+
+
+def graded(grounds: Grounds, entailed: float) -> Grounds:
+    """The verdict with the probability, in 0..1, that the passage says the sentence; it only ever gets worse."""
+    if entailed < ENTAILED_PARTIAL:
+        return Grounds("unsupported", entailed, (), ())
+    support = grounds.support if entailed >= ENTAILED_SUPPORTED else "partial"
+    return Grounds(support, entailed, grounds.spans, ())
+
+
+def is_quoted(sentence: str, passage: Passage, article: Article) -> bool:
+    """Whether it is one of the passage's own sentences; capitals, spaces and the last stop aside."""
+    plain = _plain(sentence)
+    return any(plain == _plain(article.text[span.start : span.end]) for span in passage.sentences)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("’", "'").casefold().split()).rstrip(" .!…")
 
 
 def says_more(sentence: str, shown: str, language: str, question: str) -> bool:

@@ -80,6 +80,19 @@ class Reply(Iterator[str], Protocol):
     def close(self) -> None: ...
 
 
+class Listening(Protocol):
+    """A prompt that is read while it is being written."""
+
+    def hear(self, text: str) -> None:
+        """What has come of it so far; what looks like whole words of that is read. Returns at once."""
+
+    def end(self, text: str) -> Reply:
+        """All of it. If that does not begin with what was heard, it is read from its beginning."""
+
+    def close(self) -> None:
+        """Stop reading."""
+
+
 class LanguageModel(Protocol):
     """Greedy. Any number of threads may ask; raises qa.errors.Busy when too many do, PromptTooLong when it is that."""
 
@@ -103,6 +116,12 @@ class LanguageModel(Protocol):
 
         It ends at the end of the turn, at a stop string (left out), after `max_tokens`, or when cancelled. Close it
         when leaving it early.
+        """
+
+    def listen(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> Listening:
+        """Begin to read a prompt whose end is still to come: what is heard of it stands behind `messages`, and the
+        format's own words behind that. Only the scores of the `choices` and the hidden state can be asked of its reply.
+        It is part of an answer that has begun, so it is not refused because others wait.
         """
 
     def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:

@@ -35,6 +35,8 @@ DEFAULT_CONTEXT_TOKENS = 4096
 # Cells of the KV cache, for all requests together: 28 KiB each with the default model, 224 MiB in all. Eight readers of
 # usual passages need 4,000; one request may always have its whole window.
 DEFAULT_CELLS = 8192
+# Of a prompt that is listened to: as much as is heard of it, the longest sentence of a reply.
+HEARD_TOKENS = 192
 # Requests that may wait besides those being worked on.
 DEFAULT_QUEUE = 32
 
@@ -78,7 +80,7 @@ class LlamaModel:
         return self._context_tokens
 
     def count_tokens(self, text: str) -> int:
-        return len(self._context.tokenize(text, control=False))
+        return len(self.tokens_of(text))
 
     def generate(
         self,
@@ -89,16 +91,39 @@ class LlamaModel:
         choices: Sequence[str] = (),
     ) -> _Writing:
         """See LanguageModel.generate."""
-        firsts = self._firsts(choices)
+        firsts = self.firsts(choices)
         request = self._request(messages, asker, max_tokens, firsts, held=bool(firsts))
-        return _Writing(request, stop, self._loop.wake)
+        return _Writing(request, stop, self.wake)
 
     def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
         """See LanguageModel.score."""
-        return _impression(self._request(messages, asker, scored=self._firsts(choices))).scores
+        return _impression(self._request(messages, asker, scored=self.firsts(choices))).scores
 
-    def _firsts(self, choices: Sequence[str]) -> tuple[int, ...]:
-        return tuple(self._context.tokenize(choice, control=False)[0] for choice in choices)
+    def listen(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> _Listening:
+        """See LanguageModel.listen."""
+        groups, end = self._groups(messages)
+        prompt = self._in_slices(groups, messages)
+        room = min(HEARD_TOKENS, self._context_tokens - prompt.tokens - len(end))
+        if room <= 0:
+            raise PromptTooLong(f"The prompt has {prompt.tokens} tokens; the context window is {self._context_tokens}.")
+        request = Request(prompt, 0, (), asker, room=room + len(end), growing=True, begun=True)
+        self._loop.submit(request)
+        return _Listening(self, messages, choices, request, groups[-1], end, room)
+
+    def firsts(self, choices: Sequence[str]) -> tuple[int, ...]:
+        """The first token of each."""
+        return tuple(self.tokens_of(choice)[0] for choice in choices)
+
+    def tokens_of(self, text: str) -> list[int]:
+        return self._context.tokenize(text, control=False)
+
+    def scored_reply(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker) -> _Writing:
+        """No words, only scores and the hidden state; part of an answer that has begun."""
+        return _Writing(self._request(messages, asker, 0, self.firsts(choices), begun=True), (), self.wake)
+
+    def wake(self) -> None:
+        """Let the loop look again at what a request's own thread has changed."""
+        self._loop.wake()
 
     def read_ahead(self, messages: Sequence[Message], asker: Asker = NOBODY) -> bool:
         """Read what `messages` keep, giving way to all who ask, and store it. Waits until it is read.
@@ -136,8 +161,9 @@ class LlamaModel:
         max_tokens: int = 0,
         scored: tuple[int, ...] = (),
         held: bool = False,
+        begun: bool = False,
     ) -> Request:
-        request = Request(self._prompt(messages, max_tokens), max_tokens, scored, asker, held=held)
+        request = Request(self._prompt(messages, max_tokens), max_tokens, scored, asker, held=held, begun=begun)
         self._loop.submit(request)
         return request
 
@@ -146,27 +172,100 @@ class LlamaModel:
 
         Raises PromptTooLong.
         """
-        parts = [self._context.tokenize(text, control) for text, control in self._template.render(messages)]
-        beginning = self._context.beginning
-        if beginning is not None and parts[0][:1] != [beginning]:
-            parts.insert(0, [beginning])  # the model wants it and its template leaves it out
-        # The format's own words stand before the pieces of the last message, and after them.
-        pieces = len(messages[-1].pieces)
-        before, last, after = parts[: -pieces - 1], parts[-pieces - 1 : -1], parts[-1]
-        groups = [list(chain.from_iterable(before)), *last, after]
-        total = sum(map(len, groups))
+        groups, end = self._groups(messages)
+        total = sum(map(len, groups)) + len(end)
         if total + reply_tokens > self._context_tokens:
             raise PromptTooLong(
                 f"The prompt has {total} tokens and the reply may have {reply_tokens}; "
                 f"the context window is {self._context_tokens}."
             )
         # The last piece is read together with what the format says after it.
-        *groups, piece, end = groups
-        sliced = [_slices(group) for group in (*groups, [*piece, *end])]
+        *others, piece = groups
+        return self._in_slices([*others, [*piece, *end]], messages)
+
+    def _groups(self, messages: Sequence[Message]) -> tuple[list[list[int]], list[int]]:
+        """The tokens of all before the pieces of the last message, those of each piece, and what the format says after
+        them."""
+        parts = [self._context.tokenize(text, control) for text, control in self._template.render(messages)]
+        beginning = self._context.beginning
+        if beginning is not None and parts[0][:1] != [beginning]:
+            parts.insert(0, [beginning])  # the model wants it and its template leaves it out
+        pieces = len(messages[-1].pieces)
+        before, last, after = parts[: -pieces - 1], parts[-pieces - 1 : -1], parts[-1]
+        return [list(chain.from_iterable(before)), *last], after
+
+    def _in_slices(self, groups: Sequence[list[int]], messages: Sequence[Message]) -> Prompt:
+        sliced = [_slices(group) for group in groups]
         kept = sum(map(len, sliced[: 1 + messages[-1].kept]))
         return Prompt(
             tuple(chain.from_iterable(sliced)), len(sliced[0]), kept, kept_key(messages), prefix_key(messages)
         )
+
+
+class _Listening:
+    """A prompt that goes on: whole words of it are given to the loop, which reads them beside whatever is written."""
+
+    def __init__(
+        self,
+        model: LlamaModel,
+        messages: Sequence[Message],
+        choices: Sequence[str],
+        request: Request,
+        piece: list[int],
+        end: list[int],
+        room: int,
+    ) -> None:
+        self._model = model
+        self._messages = messages
+        self._choices = choices
+        self._request = request
+        self._given = piece  # of the last piece
+        self._end = end
+        self._most = len(piece) + room
+        self._ended = False
+
+    def hear(self, text: str) -> None:
+        """See Listening.hear. What follows a word can still change its tokens, but not across a space."""
+        tokens = self._tokens(text[: text.rstrip().rfind(" ") + 1].rstrip())
+        if self._goes_on(tokens):
+            self._give(tokens, [])
+
+    def end(self, text: str) -> _Writing:
+        """See Listening.end."""
+        tokens = self._tokens(text)
+        if not self._goes_on(tokens):
+            self.close()
+            return self._model.scored_reply(self._with(text), self._choices, self._request.asker)
+        self._request.scored = self._model.firsts(self._choices)
+        self._give(tokens, self._end)
+        self._request.growing = False  # not before all has come
+        self._ended = True
+        self._model.wake()
+        return _Writing(self._request, (), self._model.wake)
+
+    def close(self) -> None:
+        """See Listening.close."""
+        if not self._ended:
+            self._ended = self._request.left = True
+            self._model.wake()
+
+    def _tokens(self, text: str) -> list[int]:
+        return self._model.tokens_of(self._with(text)[-1].pieces[-1])
+
+    def _with(self, text: str) -> list[Message]:
+        *others, last = self._messages
+        return [*others, Message(last.role, (*last.pieces[:-1], f"{last.pieces[-1]}{text}"), last.kept)]
+
+    def _goes_on(self, tokens: Sequence[int]) -> bool:
+        return tokens[: len(self._given)] == self._given and len(tokens) <= self._most
+
+    def _give(self, tokens: list[int], end: list[int]) -> None:
+        self._request.more.extend(_slices([*tokens[len(self._given) :], *end]))
+        self._given = tokens
+        self._model.wake()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class _Writing:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 from index.articles import Article
 from index.search import Hit
-from qa.language_model import Message
+from qa.language_model import Message, prefix_key
 from qa.orders import heading_for_readers, without_orders
 
 # What the model says where the passage has no answer. Its probability as the first word is known before any other word
@@ -19,6 +20,11 @@ SYSTEM = (
     "in the language of the question and the words of the passage."
 )
 QUESTION_LABEL = "Question:"
+# Asked about a sentence of a reply, in place of a question. Of eight wordings, on 37 pairs of rte3-fr (even half), this
+# one told best whether the sentence follows: AUROC .82 of Yes against No; the others .74 to .80 (2026-11-23).
+YES, NO = "Yes", "No"
+_SAYS = " Does the passage say that:"
+SAYS_END = " Yes or no?"
 
 # One prefix for every language and question, so that what the model has read of a passage serves every question about
 # it. Examples stand in it because they cost nothing there: it is read once, and stored. They teach the form (one whole
@@ -107,6 +113,24 @@ def answer_messages_about(article: Article, text: str, question: str, language: 
     hint = _IN_LANGUAGE.get(language) if language != article.language else None
     asked = f"{question}\n\n{hint}" if hint else question
     return [*_before(), Message("user", (passage_block(article, text), f" {asked}"), kept=1)]
+
+
+def says_messages(hit: Hit) -> list[Message]:
+    """Whether the passage says a sentence: asked where a question would be, to be answered YES or NO.
+
+    Behind it come a space, the sentence, and SAYS_END.
+    """
+    return says_messages_about(hit.article, hit.passage.text)
+
+
+def says_messages_about(article: Article, text: str, end: str = "") -> list[Message]:
+    """The same for a text of an article that was not searched for, with what comes behind it."""
+    return [*_before(), Message("user", (passage_block(article, text), f"{_SAYS}{end}"), kept=1)]
+
+
+def says_digest() -> str:
+    """Changes with the words in which that is asked, and those before them."""
+    return hashlib.sha256(f"{prefix_key(no_passage_messages())} {_SAYS} {SAYS_END}".encode()).hexdigest()
 
 
 def passage_messages(article: Article, text: str) -> list[Message]:

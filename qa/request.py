@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 
 from qa.hidden_states import HiddenState
@@ -50,6 +51,10 @@ class Prompt:
         """Tokens in the first `slices` slices."""
         return sum(map(len, self.slices[:slices]))
 
+    def longer(self, slices: Slices) -> Prompt:
+        """With these behind its own."""
+        return replace(self, slices=self.slices + slices)
+
 
 @dataclass(eq=False, slots=True)
 class Request:
@@ -69,6 +74,10 @@ class Request:
     arrived: float = field(default_factory=time.monotonic)
     held: bool = False  # after the first token nothing is written until this is False; then wake the loop
     left: bool = False  # the reader's thread has gone
+    room: int = 0  # tokens that its prompt may still grow by
+    growing: bool = False  # more of the prompt may come; then wake the loop
+    more: deque[tuple[int, ...]] = field(default_factory=deque)  # slices that have come
+    begun: bool = False  # part of an answer that has begun: never refused because others wait
 
     def given_up(self) -> bool:
         try:

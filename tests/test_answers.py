@@ -13,6 +13,7 @@ from index.build import build
 from index.search import Index
 from qa.answers import Answer, Answerer, Checked, Draft, Found
 from qa.conversation import Turn
+from qa.entailment import Entailment
 from qa.language_model import Asker
 
 BRIDGE = (
@@ -217,3 +218,46 @@ def test_what_the_question_named_already_brings_no_citation_of_its_own(index: In
 def test_a_sentence_that_says_nothing_is_withheld(index: Index, empty: str) -> None:
     answer = last(ask(index, FakeLanguageModel([empty, "Rien."], [LIKELY, NO]), QUESTION))
     assert (answer.answered, answer.withheld) == (False, 1)
+
+
+# -- what the model itself says of a sentence --------------------------------------------------------------------------
+
+SAID, NOT_SAID = (-0.01, -9.0), (-9.0, -0.01)
+REWORDED = "Les travaux du pont des Tanneurs ont coûté 618 000 euros."
+
+
+def judged(index: Index, model: FakeLanguageModel) -> Answer:
+    return last(list(Answerer(index, FakeEmbedder(), model, entailment=Entailment(model)).ask(QUESTION, (), 2)))
+
+
+def test_a_sentence_that_the_model_finds_in_the_passage_is_shown_with_that_probability(index: Index) -> None:
+    answer = judged(index, FakeLanguageModel([REWORDED], [YES, SAID]))
+    (sentence,) = answer.sentences
+    assert sentence.text == REWORDED
+    assert sentence.support == "supported"
+    assert sentence.score > 0.99
+
+
+def test_a_sentence_that_the_model_does_not_find_in_the_passage_is_withheld(index: Index) -> None:
+    answer = judged(index, FakeLanguageModel([REWORDED, "-"], [LIKELY, NOT_SAID, NO]))
+    assert not answer.answered
+    assert answer.withheld == 1
+
+
+def test_a_sentence_of_the_passage_needs_no_further_verdict(index: Index) -> None:
+    model = FakeLanguageModel(["Les travaux ont coûté 618 000 euros."], [YES])
+    assert judged(index, model).answered
+    assert len(model.asked) == 1
+
+
+def test_what_other_checks_stop_costs_no_verdict(index: Index) -> None:
+    model = FakeLanguageModel(["Les travaux ont coûté 640 000 euros.", "-"], [LIKELY, NO])
+    assert not judged(index, model).answered
+    assert len(model.asked) == 2
+
+
+@pytest.mark.parametrize(("reply", "claim"), [("618 000 euros.", f"{QUESTION} 618 000 euros."), (REWORDED, REWORDED)])
+def test_few_words_are_judged_together_with_the_question(index: Index, reply: str, claim: str) -> None:
+    model = FakeLanguageModel([reply], [YES, SAID])
+    assert judged(index, model).text == reply
+    assert f": {claim} " in model.asked[-1][-1].pieces[1]

@@ -113,9 +113,9 @@ def main() -> None:
     elif given.command == "odd":
         _write_odd(given.file, given.out)
     elif given.command == "fit":
-        _fit([row for path in given.rows for row in _rows(path)])
+        _fit([row for path in given.rows for row in read_rows(path)])
     else:
-        _report([row for path in given.rows for row in _rows(path)])
+        _report([row for path in given.rows for row in read_rows(path)])
 
 
 # -- pairs -------------------------------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def _of_nomiracl(path: Path, half: int, sample: int, dice: random.Random) -> Ite
 
 def _read(pairs: Sequence[Pair], path: Path) -> None:
     path.touch()
-    known = Counter((row["group"], row["question"], row["text"]) for row in _rows(path, hidden=False))
+    known = Counter((row["group"], row["question"], row["text"]) for row in read_rows(path, hidden=False))
     missing = [pair for pair in pairs if (pair.group, pair.question, pair.text) not in known]
     model = LlamaModel(language_model_file(None), layers=LAYERS)
     with path.open("a", encoding="utf-8") as file, TerminalProgress(unit="pairs") as progress:
@@ -226,9 +226,11 @@ def _date(text: str | None) -> datetime.date | None:
     return datetime.datetime.fromisoformat(text).date() if text else None
 
 
-def _rows(path: Path, hidden: bool = True) -> list[Row]:
+def read_rows(path: Path, hidden: bool = True) -> list[Row]:
+    """What `read` wrote; with `hidden`, those that have a hidden state, as an array (layers, width)."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     if hidden:
+        rows = [row for row in rows if "hidden" in row]
         for row in rows:
             state = np.frombuffer(base64.b64decode(row["hidden"]), np.float16).astype(np.float32)
             row["hidden"] = state.reshape(len(LAYERS), -1)
@@ -272,8 +274,8 @@ def _with_likeliest(rows: Sequence[Row]) -> list[Row]:
     """
     plain = [row for row in rows if not (row.get("one_of_group") and row["answers"])]
     chosen = plain
-    for _ in range(3):
-        doubtful = [row for row in rows if row.get("one_of_group") and row["answers"]]
+    doubtful = [row for row in rows if row.get("one_of_group") and row["answers"]]
+    for _ in range(3 if doubtful else 0):
         logits = _logits_without_own_group(chosen, doubtful)
         best: dict[tuple[str, str], tuple[float, Row]] = {}
         for row, logit in zip(doubtful, logits, strict=True):
@@ -322,9 +324,11 @@ def _answers(rows: Sequence[Row]) -> npt.NDArray[np.bool_]:
 
 
 def _weights(rows: Sequence[Row]) -> npt.NDArray[np.float64]:
-    """A set with few pairs counts as much as one with many, and in each those that answer as much as the others."""
+    """Halfway to counting a set with few pairs as much as one with many, and in each those that answer as much as the
+    others. AUROC held out, of the probe alone (squad2, PIAF, sample newspaper, NoMIRACL fr), for each pair alike: .878
+    .960 .928 .802; halfway: .866 .961 .926 .825; all the way: .849 .961 .915 .853."""
     counts = Counter((row["set"], row["answers"]) for row in rows)
-    weights = np.array([1 / counts[row["set"], row["answers"]] for row in rows])
+    weights = np.array([counts[row["set"], row["answers"]] ** -0.5 for row in rows])
     return weights * len(rows) / weights.sum()
 
 
@@ -345,11 +349,9 @@ def _report(rows: Sequence[Row]) -> None:
     probe = probe_for(digest_of(language_model_file(None)))
     if probe is None:
         raise SystemExit(f"{PROBE_FILE} belongs to another model or prompt: fit it.")
-    _tell(
-        rows,
-        np.array([probe.logit(row["hidden"]) for row in rows]),
-        np.array([probe.probability(row["nothing"], row["hidden"], row["first"]) for row in rows]),
-    )
+    logits = [probe.logit(row["hidden"]) for row in rows]
+    chances = [probe.probability(row["hidden"], nothing=row["nothing"], not_first=not row["first"]) for row in rows]
+    _tell(rows, np.array(logits), np.array(chances))
 
 
 def _tell(rows: Sequence[Row], logits: npt.NDArray[np.float64], chances: npt.NDArray[np.float64]) -> None:

@@ -195,17 +195,22 @@ class Answerer:
                 writing.answerability = max(writing.answerability, chance)
                 if chance < self._decline_below:
                     continue
-                yield from self._check_as_written(reply, hit, found, writing, asker)
+                yield from self._check_as_written(reply, hit, chance, found, writing, asker)
             if chance >= QUOTE_FROM and not (writing.sentences or asker.cancelled() or _is_heading(hit)):
                 yield self._quote(hit, found, writing)
 
     def _check_as_written(
-        self, reply: Reply, hit: Hit, found: Found, writing: _Writing, asker: Asker
+        self, reply: Reply, hit: Hit, chance: float, found: Found, writing: _Writing, asker: Asker
     ) -> Iterator[Draft | Checked]:
         """Each sentence is checked when it is finished, and only then yielded."""
         text, shown = "", 0
-        with contextlib.ExitStack() as open_hearings:
-            hearing = self._hearing(hit, asker, open_hearings)
+        with contextlib.ExitStack() as hearings:
+
+            def next_hearing() -> Hearing | None:
+                hearing = self._entailment.hearing(hit, chance, asker) if self._entailment else None
+                return hearing and hearings.enter_context(contextlib.closing(hearing))
+
+            hearing = next_hearing()
             for piece in reply:
                 if writing.first_token_ms is None:
                     writing.first_token_ms = writing.elapsed_ms()
@@ -217,19 +222,13 @@ class Answerer:
                     finished = text[shown + spans[0].start : shown + spans[0].end]
                     yield from self._check(finished, found, hit, writing, hearing)
                     shown += spans[0].end
-                    hearing = self._hearing(hit, asker, open_hearings)
+                    hearing = next_hearing()
                 elif hearing:
                     hearing.hear(text[shown:].lstrip())
             if not asker.cancelled():
                 for span in split_sentences(text[shown:], found.language):
                     yield from self._check(text[shown + span.start : shown + span.end], found, hit, writing, hearing)
-                    hearing = self._hearing(hit, asker, open_hearings)
-
-    def _hearing(self, hit: Hit, asker: Asker, open_hearings: contextlib.ExitStack) -> Hearing | None:
-        """For the next sentence; closed with the others."""
-        if self._entailment is None:
-            return None
-        return open_hearings.enter_context(contextlib.closing(self._entailment.hearing(hit, asker)))
+                    hearing = next_hearing()
 
     def _quote(self, hit: Hit, found: Found, writing: _Writing) -> Checked:
         """The sentence nearest to the question, as it stands: the passage answers, but no reply could be shown."""
@@ -246,13 +245,16 @@ class Answerer:
         asked = found.standalone_question
         if writing.articles() - {hit.article.id} and not says_more(sentence, writing.text(), found.language, asked):
             return
+        if _in_wrong_language(sentence, found, hit):
+            writing.withheld += 1
+            return
         if found.language == hit.article.language:
             sentence = with_names_of(sentence, hit.passage.text, found.language)
         others = [one for one in found.hits if one.article.id == hit.article.id and one is not hit]
         for one in (hit, *others):
             grounds = check_sentence(sentence, found.language, asked, one, self._embedder)
             if grounds.support != "unsupported":
-                grounds = _judged(grounds, sentence, asked, hit, hearing)
+                grounds = _judged(grounds, sentence, found, hit, hearing)
                 break
         if grounds.support == "unsupported":
             writing.withheld += 1
@@ -285,15 +287,24 @@ class Answerer:
         )
 
 
-def _judged(grounds: Grounds, sentence: str, question: str, hit: Hit, hearing: Hearing | None) -> Grounds:
+def _judged(grounds: Grounds, sentence: str, found: Found, hit: Hit, hearing: Hearing | None) -> Grounds:
     """The model's own verdict on top, unless it is a sentence of the passage as it stands. `hit` is what was read.
 
     A few words ("Le maire.") say nothing without the question.
     """
     if hearing is None or is_quoted(sentence, hit.passage, hit.article):
         return grounds
-    claim = sentence if len(sentence.split()) >= FEWEST_WORDS else f"{question} {sentence}"
-    return graded(grounds, hearing.said(claim, grounds.score))
+    claim = sentence if len(sentence.split()) >= FEWEST_WORDS else f"{found.standalone_question} {sentence}"
+    right = hearing.right(claim, grounds.score)
+    return graded(grounds, right, across_languages=found.language != hit.article.language)
+
+
+def _in_wrong_language(sentence: str, found: Found, hit: Hit) -> bool:
+    """Whether it is in the passage's language or English instead of the question's; a few words do not tell."""
+    if len(sentence.split()) <= FEWEST_WORDS:
+        return False
+    language = detect_language(sentence, found.language)
+    return language != found.language and language in (hit.article.language, "en")
 
 
 def worth_reading(hits: Sequence[Hit]) -> Sequence[Hit]:

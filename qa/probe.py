@@ -38,8 +38,15 @@ class Probe:
         return logistic(curve["probe"] * self.logit(hidden) + others + curve["intercept"])
 
 
-def logistic(logit: float) -> float:
-    return 1.0 / (1.0 + math.exp(-logit))
+def logistic(log_odds: float) -> float:
+    """The probability, in 0..1, of natural log-odds."""
+    return 1.0 / (1.0 + math.exp(-log_odds))
+
+
+def logit(probability: float) -> float:
+    """Its natural log-odds; of certainty those of one in a million."""
+    bounded = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(bounded / (1 - bounded))
 
 
 def read_probe(path: Path, model_digest: str, prompt_digest: str | None) -> Probe | None:

@@ -80,6 +80,15 @@ def test_what_the_article_does_not_say_is_withheld_and_the_question_declined(ind
     assert answer.hits  # the nearest articles are shown
 
 
+def test_a_reply_in_the_passages_language_instead_of_the_questions_is_withheld(index: Index) -> None:
+    question = "How much did the works on the Tanneurs bridge cost, les travaux du pont?"
+    model = FakeLanguageModel(["Les travaux du pont des Tanneurs ont coûté 618 000 euros.", "-"], [LIKELY, NO])
+    answer = last(ask(index, model, question))
+    assert answer.language == "en"
+    assert not answer.answered
+    assert answer.withheld == 1
+
+
 def test_of_passages_that_do_not_answer_not_a_word_is_shown(index: Index) -> None:
     model = FakeLanguageModel(["Les travaux ont coûté 618 000 euros."] * 2, [NO, NO])
     events = ask(index, model, QUESTION)

@@ -80,13 +80,32 @@ def test_what_the_article_does_not_say_is_withheld_and_the_question_declined(ind
     assert answer.hits  # the nearest articles are shown
 
 
-def test_a_reply_in_the_passages_language_instead_of_the_questions_is_withheld(index: Index) -> None:
-    question = "How much did the works on the Tanneurs bridge cost, les travaux du pont?"
-    model = FakeLanguageModel(["Les travaux du pont des Tanneurs ont coûté 618 000 euros.", "-"], [LIKELY, NO])
-    answer = last(ask(index, model, question))
-    assert answer.language == "en"
-    assert not answer.answered
-    assert answer.withheld == 1
+@pytest.mark.parametrize(
+    ("asked", "written", "reply", "shown"),
+    [
+        ("fr", "fr", "Simone Arguel was an old teacher and a resistance fighter.", False),
+        ("en", "fr", "Simone Arguel était une ancienne institutrice et une résistante.", False),
+        ("fr", "fr", "Simone Arguel était une ancienne institutrice et une résistante.", True),
+        ("fr", "fr", "Hestia Jones vient se cacher chez Ted.", True),  # taken for Spanish
+        ("en", "fr", "Une résistante de Simone Arguel.", True),  # too few words to tell
+    ],
+)
+def test_a_reply_in_the_passages_language_or_english_instead_of_the_questions_is_withheld(
+    tmp_path: Path, asked: str, written: str, reply: str, shown: bool
+) -> None:
+    (tmp_path / "a.md").write_text(f"---\ntitle: Arguel\nlanguage: {written}\n---\n{reply}", encoding="utf-8")
+    embedder = FakeEmbedder()
+    build([tmp_path / "a.md"], tmp_path / "home", embedder, "fake")
+    index = Index(tmp_path / "home", embedder)
+    question = {
+        "fr": "Qui est-elle, Simone Arguel ?",
+        "en": "Who is Simone Arguel, une ancienne institutrice they say?",
+    }[asked]
+    answer = last(ask(index, FakeLanguageModel([reply], [LIKELY]), question))
+    assert answer.language == asked
+    assert answer.answered == shown
+    assert answer.withheld == (not shown)
+    index.close()
 
 
 def test_of_passages_that_do_not_answer_not_a_word_is_shown(index: Index) -> None:

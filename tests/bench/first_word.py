@@ -54,6 +54,7 @@ class Measured:
     evidence: float | None = None
     first_word: float | None = None
     first_sentence: float | None = None
+    check: float | None = None  # from the last word of the first sentence that is shown to its being shown
     total: float = 0.0
     shown: str = ""  # what a reader gets to see; nothing when declined
     written: str = ""  # all the model wrote
@@ -118,7 +119,7 @@ class Sourcier:
 
     def ask(self, asked: LabelledQuestion, way: str) -> Measured:
         started = time.monotonic()
-        measured = Measured(way, asked.question)
+        measured, last_word = Measured(way, asked.question), 0.0
         for event in self._answerer.ask(asked.question, asker=Asker()):
             now = time.monotonic() - started
             if isinstance(event, Found):
@@ -126,8 +127,9 @@ class Sourcier:
             elif isinstance(event, Draft):
                 measured.first_word = measured.first_word or now
                 measured.written += event.text
-            elif isinstance(event, Checked):
-                measured.first_sentence = measured.first_sentence or now
+                last_word = now
+            elif isinstance(event, Checked) and measured.first_sentence is None:
+                measured.first_sentence, measured.check = now, now - last_word
             elif isinstance(event, Answer):
                 measured.total = now
                 measured.shown = event.text if event.answered else ""
@@ -196,14 +198,16 @@ def _warm_up(plain: Plain, sourcier: Sourcier, asked: LabelledQuestion) -> None:
 
 def _print_table(done: Sequence[Measured]) -> None:
     print(
-        f"{'':10}{'evidence':>15}{'first word':>15}{'first checked':>15}{'total':>15}{'words/s':>9}{'shown':>7}", end=""
+        f"{'':10}{'evidence':>15}{'first word':>15}{'first checked':>15}{'the check':>15}{'total':>15}{'words/s':>9}",
+        end="",
     )
+    print(f"{'shown':>7}", end="")
     print(f"{'recall':>8}{'of what was written':>21}")
     for way in sorted({one.way for one in done}):
         mine = [one for one in done if one.way == way]
         times = "".join(
             f"{_median(getattr(one, name) for one in mine):>15}"
-            for name in ("evidence", "first_word", "first_sentence", "total")
+            for name in ("evidence", "first_word", "first_sentence", "check", "total")
         )
         speed = sum(len(words(one.written)) for one in mine) / sum(one.total for one in mine)
         shown = sum(bool(one.shown) for one in mine) / len(mine)

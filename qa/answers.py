@@ -195,19 +195,19 @@ class Answerer:
                 writing.answerability = max(writing.answerability, chance)
                 if chance < self._decline_below:
                     continue
-                yield from self._check_as_written(reply, hit, chance, found, writing, asker)
+                yield from self._check_as_written(reply, hit, found, writing, asker)
             if chance >= QUOTE_FROM and not (writing.sentences or asker.cancelled() or _is_heading(hit)):
                 yield self._quote(hit, found, writing)
 
     def _check_as_written(
-        self, reply: Reply, hit: Hit, chance: float, found: Found, writing: _Writing, asker: Asker
+        self, reply: Reply, hit: Hit, found: Found, writing: _Writing, asker: Asker
     ) -> Iterator[Draft | Checked]:
         """Each sentence is checked when it is finished, and only then yielded."""
         text, shown = "", 0
         with contextlib.ExitStack() as hearings:
 
             def next_hearing() -> Hearing | None:
-                hearing = self._entailment.hearing(hit, chance, asker) if self._entailment else None
+                hearing = self._entailment.hearing(hit, asker) if self._entailment else None
                 return hearing and hearings.enter_context(contextlib.closing(hearing))
 
             hearing = next_hearing()
@@ -295,8 +295,8 @@ def _judged(grounds: Grounds, sentence: str, found: Found, hit: Hit, hearing: He
     if hearing is None or is_quoted(sentence, hit.passage, hit.article):
         return grounds
     claim = sentence if len(sentence.split()) >= FEWEST_WORDS else f"{found.standalone_question} {sentence}"
-    right = hearing.right(claim, grounds.score)
-    return graded(grounds, right, across_languages=found.language != hit.article.language)
+    said = hearing.said(claim, grounds.score)
+    return graded(grounds, said, across_languages=found.language != hit.article.language)
 
 
 def _in_wrong_language(sentence: str, found: Found, hit: Hit) -> bool:

@@ -6,8 +6,7 @@ that. Its odds of Yes against No, and a linear probe on its hidden state behind 
 probability; another model than the probe's is judged by the odds alone. The passage is not read again, and the
 sentence is read while it is written, beside it.
 
-tests/bench/entailment.py fits the probe and the curve. Whether a sentence is right depends on that and on whether the
-passage answers the question at all (qa/answerability.py).
+tests/bench/entailment.py fits the probe and the curve.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from index.search import Hit
 from qa.language_model import NOBODY, Asker, LanguageModel, Listening
-from qa.probe import Probe, logistic, logit, read_probe
+from qa.probe import Probe, logistic, read_probe
 from qa.prompt import NO, SAYS_END, YES, says_digest, says_messages
 
 PROBE_FILE = Path(__file__).parent / "entailment.json"
@@ -30,19 +29,18 @@ class Entailment:
         self._model = model
         self._probe = probe
 
-    def hearing(self, hit: Hit, answerability: float, asker: Asker = NOBODY) -> Hearing:
-        """For one sentence of a reply from the hit's passage, which answers with the probability `answerability`."""
-        return Hearing(self._model, self._probe, hit, answerability, asker)
+    def hearing(self, hit: Hit, asker: Asker = NOBODY) -> Hearing:
+        """For one sentence about the hit's passage."""
+        return Hearing(self._model, self._probe, hit, asker)
 
 
 class Hearing:
     """A sentence is put to the model while it is being written, so that little is left to be read at its end."""
 
-    def __init__(self, model: LanguageModel, probe: Probe | None, hit: Hit, answerability: float, asker: Asker) -> None:
+    def __init__(self, model: LanguageModel, probe: Probe | None, hit: Hit, asker: Asker) -> None:
         self._model = model
         self._probe = probe
         self._hit = hit
-        self._answerability = answerability
         self._asker = asker
         self._listening: Listening | None = None
 
@@ -50,8 +48,8 @@ class Hearing:
         """The sentence as far as it goes by now."""
         self._begun().hear(f" {text}")
 
-    def right(self, sentence: str, cosine: float) -> float:
-        """The probability, in 0..1, that the whole sentence is right; 0 when cancelled.
+    def said(self, sentence: str, cosine: float) -> float:
+        """The probability, in 0..1, that the passage says the whole sentence; 0 when cancelled.
 
         `cosine` is that of the sentence with the closest one of the passage. What was heard may have been another.
         """
@@ -61,10 +59,8 @@ class Hearing:
             return 0.0
         hidden = reply.hidden() if self._probe else None
         if self._probe is None or hidden is None:
-            entailed = plain_probability(yes - no, cosine)
-        else:
-            entailed = self._probe.probability(hidden, odds=yes - no, cosine=cosine)
-        return right_probability(self._answerability, entailed)
+            return plain_probability(yes - no, cosine)
+        return self._probe.probability(hidden, odds=yes - no, cosine=cosine)
 
     def close(self) -> None:
         """The sentence is not asked about."""
@@ -75,13 +71,6 @@ class Hearing:
         if self._listening is None:
             self._listening = self._model.listen(says_messages(self._hit), (YES, NO), self._asker)
         return self._listening
-
-
-def right_probability(answerability: float, entailed: float) -> float:
-    """That a reply is right, from the probabilities that its passage answers and that the passage says it."""
-    # Rounded from a fit to 91 replies from the tuning halves of PIAF and squad2, AUROC .88: of answerability alone .83,
-    # of the other alone .80 (2026-11-23).
-    return logistic(0.7 * logit(answerability) + logit(entailed))
 
 
 def plain_probability(odds: float, cosine: float) -> float:

@@ -11,7 +11,7 @@ from index.errors import SourcierError
 from index.passages import Span
 from index.search import Hit
 from qa.answers import Answer, Answerer
-from qa.grounding import Citation
+from qa.grounding import Citation, Support
 from qa.labelled_questions import LabelledQuestion
 from qa.measures import answer_recall, encloses, exact_match, holds, overlaps, token_f1
 
@@ -42,10 +42,11 @@ class MarkedCitation:
 class MarkedAnswer:
     """What was answered, marked.
 
-    `right`: answered as demanded, or rightly declined. `cited`: one of the right articles is cited; `shown`: one cited
-    span holds a marked answer whole. Both are None when it was declined, or where nothing was marked to compare with.
-    `recall`, `f1` and `exact` compare words with the marked answers, and are 0 and False when it was declined; None
-    where no answer was marked.
+    `support`: of each sentence that was shown, the verdict and its score (AnswerSentence). `right`: answered as
+    demanded, or rightly declined. `cited`: one of the right articles is cited; `shown`: one cited span holds a marked
+    answer whole. Both are None when it was declined, or where nothing was marked to compare with. `recall`, `f1` and
+    `exact` compare words with the marked answers, and are 0 and False when it was declined; None where no answer was
+    marked.
     """
 
     standalone_question: str
@@ -53,6 +54,7 @@ class MarkedAnswer:
     answered: bool
     answerability: float
     withheld: int
+    support: tuple[tuple[Support, float], ...]
     right: bool
     cited: bool | None
     shown: bool | None
@@ -135,6 +137,7 @@ def mark(question: LabelledQuestion, answer: Answer, index: Searchable) -> Marke
         answered=answer.answered,
         answerability=answer.answerability,
         withheld=answer.withheld,
+        support=tuple((sentence.support, sentence.score) for sentence in answer.sentences),
         right=_right(question, said, recall),
         cited=bool(cited.intersection(question.articles)) if question.answerable and answer.answered else None,
         shown=_shown(question, answer) if question.spans and answer.answered else None,

@@ -116,5 +116,6 @@ def outcome_from_json(row: dict[str, Any]) -> Outcome:
     answer = row["answer"]
     if answer is not None:
         citations = tuple(MarkedCitation(**citation) for citation in answer["citations"])
-        answer = MarkedAnswer(**{**answer, "citations": citations})
+        support = tuple((verdict, score) for verdict, score in answer["support"])
+        answer = MarkedAnswer(**{**answer, "citations": citations, "support": support})
     return Outcome(**{**row, "expected": tuple(row["expected"]), "answer": answer})

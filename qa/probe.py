@@ -43,12 +43,6 @@ def logistic(log_odds: float) -> float:
     return 1.0 / (1.0 + math.exp(-log_odds))
 
 
-def logit(probability: float) -> float:
-    """Its natural log-odds; of certainty those of one in a million."""
-    bounded = min(max(probability, 1e-6), 1 - 1e-6)
-    return math.log(bounded / (1 - bounded))
-
-
 def read_probe(path: Path, model_digest: str, prompt_digest: str | None) -> Probe | None:
     """The probe of a file, if it was fitted to a model file of this SHA-256 behind this prompt."""
     import numpy as np

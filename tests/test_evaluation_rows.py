@@ -19,6 +19,7 @@ ANSWER = MarkedAnswer(
     answered=True,
     answerability=0.91,
     withheld=1,
+    support=(("supported", 0.9),),
     right=True,
     cited=True,
     shown=None,

@@ -16,6 +16,7 @@ RIGHT = MarkedAnswer(
     answered=True,
     answerability=0.9,
     withheld=0,
+    support=(("supported", 0.9),),
     right=True,
     cited=True,
     shown=True,

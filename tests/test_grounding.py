@@ -8,9 +8,9 @@ from index.articles import Article
 from index.passages import Passage, Span
 from index.sentences import split_sentences
 from qa.grounding import (
-    RIGHT_PARTIAL,
-    RIGHT_PARTIAL_ACROSS_LANGUAGES,
-    RIGHT_SUPPORTED,
+    SAID_ACROSS_LANGUAGES,
+    SAID_PARTIAL,
+    SAID_SUPPORTED,
     Grounds,
     Support,
     graded,
@@ -21,28 +21,28 @@ SOURCE = "Le pont « des Tanneurs » a rouvert vendredi.  Les travaux de l’ouv
 
 
 @pytest.mark.parametrize(
-    ("before", "entailed", "after"),
+    ("before", "said", "after"),
     [
-        ("supported", RIGHT_SUPPORTED, "supported"),
-        ("supported", RIGHT_SUPPORTED - 0.01, "partial"),
-        ("supported", RIGHT_PARTIAL, "partial"),
-        ("supported", RIGHT_PARTIAL - 0.01, "unsupported"),
+        ("supported", SAID_SUPPORTED, "supported"),
+        ("supported", SAID_SUPPORTED - 0.01, "partial"),
+        ("supported", SAID_PARTIAL, "partial"),
+        ("supported", SAID_PARTIAL - 0.01, "unsupported"),
         ("partial", 0.99, "partial"),
         ("partial", 0.01, "unsupported"),
     ],
 )
-def test_a_verdict_only_ever_gets_worse(before: Support, entailed: float, after: Support) -> None:
-    grounds = graded(Grounds(before, 0.8, (Span(0, 12),), ()), entailed, across_languages=False)
+def test_a_verdict_only_ever_gets_worse(before: Support, said: float, after: Support) -> None:
+    grounds = graded(Grounds(before, 0.8, (Span(0, 12),), ()), said, across_languages=False)
     assert grounds.support == after
-    assert grounds.score == entailed
+    assert grounds.score == said
     assert grounds.spans == (() if after == "unsupported" else (Span(0, 12),))
 
 
 def test_across_languages_the_bar_is_lower() -> None:
     grounds = Grounds("supported", 0.8, (Span(0, 12),), ())
-    assert graded(grounds, RIGHT_PARTIAL_ACROSS_LANGUAGES, across_languages=True).support == "partial"
-    assert graded(grounds, RIGHT_PARTIAL_ACROSS_LANGUAGES, across_languages=False).support == "unsupported"
-    assert graded(grounds, RIGHT_PARTIAL_ACROSS_LANGUAGES - 0.01, across_languages=True).support == "unsupported"
+    assert graded(grounds, SAID_ACROSS_LANGUAGES, across_languages=True).support == "partial"
+    assert graded(grounds, SAID_ACROSS_LANGUAGES, across_languages=False).support == "unsupported"
+    assert graded(grounds, SAID_ACROSS_LANGUAGES - 0.01, across_languages=True).support == "unsupported"
 
 
 @pytest.mark.parametrize(

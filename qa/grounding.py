@@ -37,6 +37,10 @@ SHARED_WORDS_PARTIAL = 0.60
 SHARED_WORDS_SUPPORTED = 0.75
 MEANING_ACROSS_LANGUAGES = 0.65
 MOST_SPANS = 3
+# What its share of the words that an answer adds to the question counts for beside its cosine, where a sentence to cite
+# is chosen. Of 85 right answers on tuning halves (PIAF, squad2), the one that holds the marked answer is cited in .92
+# without, and in .95 with any weight of .1 to 1.
+_WORDS_WEIGHT = 0.5
 # Probability that the passage says a sentence (qa/entailment.py): below the first it is not shown, from the second it
 # counts as fully supported. Of replies on tuning halves that the other checks let pass, .40 stops 3 of 6 wrong ones and
 # 1 of 38 that are right. Across languages it tells nothing yet: those that are right had .14, .18 and .75, those that
@@ -100,7 +104,8 @@ def check_sentence(sentence: str, language: str, question: str, hit: Hit, embedd
     if support == "unsupported":
         return Grounds(support, score, (), ())
     claims = _claims(sentence, language, question)
-    chosen = sorted(_sentences_needed(claims, language, article, texts, cosines))
+    nearness = cosines + _WORDS_WEIGHT * _shares(sentence, language, question, texts, article.language)
+    chosen = sorted(_sentences_needed(claims, language, article, texts, nearness))
     return Grounds(support, score, tuple(spans[number] for number in chosen), ())
 
 
@@ -191,6 +196,12 @@ def _shared_words(sentence: str, language: str, question: str, source: str, sour
     return sum(word in known for word in new) / len(new)
 
 
+def _shares(sentence: str, language: str, question: str, texts: Sequence[str], source_language: str) -> Vectors:
+    """(texts,) each one's share of the words that the sentence adds to the question; 0 across languages."""
+    shares = [_shared_words(sentence, language, question, text, source_language) or 0.0 for text in texts]
+    return np.array(shares, np.float32)
+
+
 def _claims(sentence: str, language: str, question: str) -> frozenset[str]:
     """The numbers and names that the sentence brings. Those that the question had already need no source of their own:
     "the works on the Tanners' bridge cost 618,000 euros" rests on the sentence with the figure."""
@@ -200,19 +211,19 @@ def _claims(sentence: str, language: str, question: str) -> frozenset[str]:
 
 
 def _sentences_needed(
-    claims: frozenset[str], language: str, article: Article, texts: Sequence[str], cosines: Vectors
+    claims: frozenset[str], language: str, article: Article, texts: Sequence[str], nearness: Vectors
 ) -> list[int]:
-    """The sentences that hold the claims, as few as possible, the closer in meaning before the others; the closest one
-    where nothing is claimed by number or name."""
+    """The sentences that hold the claims, as few as possible, the nearer before the others; the nearest one where
+    nothing is claimed by number or name."""
     chosen: list[int] = []
     while claims and len(chosen) < MOST_SPANS:
         found = [_found(claims, text, language, article.language) for text in texts]
-        best = max(range(len(texts)), key=lambda number: (len(found[number]), float(cosines[number])))
+        best = max(range(len(texts)), key=lambda number: (len(found[number]), float(nearness[number])))
         if not found[best]:
             break
         chosen.append(best)
         claims -= found[best]
-    return chosen or [int(np.argmax(cosines))]
+    return chosen or [int(np.argmax(nearness))]
 
 
 def _found(facts: frozenset[str], source: str, language: str, source_language: str) -> frozenset[str]:

@@ -80,6 +80,18 @@ def test_what_the_article_does_not_say_is_withheld_and_the_question_declined(ind
     assert answer.hits  # the nearest articles are shown
 
 
+def test_the_sentence_that_has_the_new_word_is_cited_before_one_that_is_like_the_question(tmp_path: Path) -> None:
+    text = "Le symbole du pays est un lion rouge sur fond jaune. Sur les pièces du pays figure la licorne."
+    (tmp_path / "a.md").write_text(f"---\ntitle: Les pièces\nlanguage: fr\n---\n{text}", encoding="utf-8")
+    embedder = FakeEmbedder()
+    build([tmp_path / "a.md"], tmp_path / "home", embedder, "fake")
+    index = Index(tmp_path / "home", embedder)
+    model = FakeLanguageModel(["Le symbole du pays est la licorne."], [YES])
+    (citation,) = last(ask(index, model, "Quel est le symbole du pays ?")).citations
+    assert citation.quote == "Sur les pièces du pays figure la licorne."
+    index.close()
+
+
 @pytest.mark.parametrize(
     ("asked", "written", "reply", "shown"),
     [

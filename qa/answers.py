@@ -294,9 +294,9 @@ def _judged(grounds: Grounds, sentence: str, found: Found, hit: Hit, hearing: He
     """
     if hearing is None or is_quoted(sentence, hit.passage, hit.article):
         return grounds
-    claim = sentence if len(sentence.split()) >= FEWEST_WORDS else f"{found.standalone_question} {sentence}"
-    said = hearing.said(claim, grounds.score)
-    return graded(grounds, said, across_languages=found.language != hit.article.language)
+    few_words = len(sentence.split()) < FEWEST_WORDS
+    said = hearing.said(f"{found.standalone_question} {sentence}" if few_words else sentence, grounds.score)
+    return graded(grounds, said, hard_to_tell=few_words or found.language != hit.article.language)
 
 
 def _in_wrong_language(sentence: str, found: Found, hit: Hit) -> bool:

@@ -8,7 +8,7 @@ from index.articles import Article
 from index.passages import Passage, Span
 from index.sentences import split_sentences
 from qa.grounding import (
-    SAID_ACROSS_LANGUAGES,
+    SAID_DOUBTFUL,
     SAID_PARTIAL,
     SAID_SUPPORTED,
     Grounds,
@@ -32,17 +32,17 @@ SOURCE = "Le pont « des Tanneurs » a rouvert vendredi.  Les travaux de l’ouv
     ],
 )
 def test_a_verdict_only_ever_gets_worse(before: Support, said: float, after: Support) -> None:
-    grounds = graded(Grounds(before, 0.8, (Span(0, 12),), ()), said, across_languages=False)
+    grounds = graded(Grounds(before, 0.8, (Span(0, 12),), ()), said, hard_to_tell=False)
     assert grounds.support == after
     assert grounds.score == said
     assert grounds.spans == (() if after == "unsupported" else (Span(0, 12),))
 
 
-def test_across_languages_the_bar_is_lower() -> None:
+def test_where_it_is_hard_to_tell_the_bar_is_lower() -> None:
     grounds = Grounds("supported", 0.8, (Span(0, 12),), ())
-    assert graded(grounds, SAID_ACROSS_LANGUAGES, across_languages=True).support == "partial"
-    assert graded(grounds, SAID_ACROSS_LANGUAGES, across_languages=False).support == "unsupported"
-    assert graded(grounds, SAID_ACROSS_LANGUAGES - 0.01, across_languages=True).support == "unsupported"
+    assert graded(grounds, SAID_DOUBTFUL, hard_to_tell=True).support == "partial"
+    assert graded(grounds, SAID_DOUBTFUL, hard_to_tell=False).support == "unsupported"
+    assert graded(grounds, SAID_DOUBTFUL - 0.01, hard_to_tell=True).support == "unsupported"
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ PASSAGES_READ = 3
 # passages are nearer.
 LEAST_COSINE = 0.25
 REPLY_TOKENS = 160
+# How far below the bar the answerability of the passage found first may be, if the model is sure that the passage says
+# what was written from it.
+UNSURE = 0.30
 # A reply of fewer words is judged together with the question.
 FEWEST_WORDS = 5
 
@@ -178,7 +181,8 @@ class Answerer:
 
     def _answer(self, found: Found, writing: _Writing, asker: Asker) -> Iterator[Draft | Checked]:
         """Write from the passage found first, where it answers; from the next one if nothing of that could be shown, or
-        if two things were asked and it is of another article.
+        if two things were asked and it is of another article. Where it is nearly certain enough that the first one
+        answers, what is written from it decides.
 
         Of two that may answer, the likelier one is no better: an estimate from before the bill sounded surer than that.
         """
@@ -193,14 +197,15 @@ class Answerer:
             ) as reply:
                 chance = self._answerability.of(hit, reply)
                 writing.answerability = max(writing.answerability, chance)
-                if chance < self._decline_below:
+                unsure = chance < self._decline_below
+                if unsure and not (self._entailment and hit.rank == 1 and chance >= self._decline_below - UNSURE):
                     continue
-                yield from self._check_as_written(reply, hit, found, writing, asker)
+                yield from self._check_as_written(reply, hit, unsure, found, writing, asker)
             if chance >= QUOTE_FROM and not (writing.sentences or asker.cancelled() or _is_heading(hit)):
                 yield self._quote(hit, found, writing)
 
     def _check_as_written(
-        self, reply: Reply, hit: Hit, found: Found, writing: _Writing, asker: Asker
+        self, reply: Reply, hit: Hit, unsure: bool, found: Found, writing: _Writing, asker: Asker
     ) -> Iterator[Draft | Checked]:
         """Each sentence is checked when it is finished, and only then yielded."""
         text, shown = "", 0
@@ -220,14 +225,15 @@ class Answerer:
                 spans = split_sentences(text[shown:], found.language)
                 if len(spans) > 1:
                     finished = text[shown + spans[0].start : shown + spans[0].end]
-                    yield from self._check(finished, found, hit, writing, hearing)
+                    yield from self._check(finished, found, hit, unsure, writing, hearing)
                     shown += spans[0].end
                     hearing = next_hearing()
                 elif hearing:
                     hearing.hear(text[shown:].lstrip())
             if not asker.cancelled():
                 for span in split_sentences(text[shown:], found.language):
-                    yield from self._check(text[shown + span.start : shown + span.end], found, hit, writing, hearing)
+                    sentence = text[shown + span.start : shown + span.end]
+                    yield from self._check(sentence, found, hit, unsure, writing, hearing)
                     hearing = next_hearing()
 
     def _quote(self, hit: Hit, found: Found, writing: _Writing) -> Checked:
@@ -238,7 +244,7 @@ class Answerer:
         )
 
     def _check(
-        self, sentence: str, found: Found, hit: Hit, writing: _Writing, hearing: Hearing | None
+        self, sentence: str, found: Found, hit: Hit, unsure: bool, writing: _Writing, hearing: Hearing | None
     ) -> Iterator[Checked]:
         """Hold it against the passage it was written from, then against what else was found of that article: the model
         has also read its title, and "Vostochny" may stand in the title and in the next passage only."""
@@ -254,7 +260,7 @@ class Answerer:
         for one in (hit, *others):
             grounds = check_sentence(sentence, found.language, asked, one, self._embedder)
             if grounds.support != "unsupported":
-                grounds = _judged(grounds, sentence, found, hit, hearing)
+                grounds = _judged(grounds, sentence, found, hit, unsure, hearing)
                 break
         if grounds.support == "unsupported":
             writing.withheld += 1
@@ -287,16 +293,17 @@ class Answerer:
         )
 
 
-def _judged(grounds: Grounds, sentence: str, found: Found, hit: Hit, hearing: Hearing | None) -> Grounds:
-    """The model's own verdict on top, unless it is a sentence of the passage as it stands. `hit` is what was read.
+def _judged(grounds: Grounds, sentence: str, found: Found, hit: Hit, unsure: bool, hearing: Hearing | None) -> Grounds:
+    """The model's own verdict on top. A sentence of the passage as it stands needs none, unless it is `unsure` whether
+    the passage answers. `hit` is what was read.
 
     A few words ("Le maire.") say nothing without the question.
     """
-    if hearing is None or is_quoted(sentence, hit.passage, hit.article):
+    if hearing is None or (not unsure and is_quoted(sentence, hit.passage, hit.article)):
         return grounds
     few_words = len(sentence.split()) < FEWEST_WORDS
     said = hearing.said(f"{found.standalone_question} {sentence}" if few_words else sentence, grounds.score)
-    return graded(grounds, said, hard_to_tell=few_words or found.language != hit.article.language)
+    return graded(grounds, said, unsure, hard_to_tell=few_words or found.language != hit.article.language)
 
 
 def _in_wrong_language(sentence: str, found: Found, hit: Hit) -> bool:

@@ -11,7 +11,8 @@ from fakes import FakeEmbedder
 
 from index.build import build
 from index.search import Index
-from qa.answers import Answer, Answerer, Checked, Draft, Found
+from qa.answerability import DECLINE_BELOW
+from qa.answers import UNSURE, Answer, Answerer, Checked, Draft, Found
 from qa.conversation import Turn
 from qa.entailment import Entailment
 from qa.language_model import Asker
@@ -288,6 +289,30 @@ def test_a_sentence_of_the_passage_needs_no_further_verdict(index: Index) -> Non
     model = FakeLanguageModel(["Les travaux ont coûté 618 000 euros."], [YES])
     assert judged(index, model).answered
     assert len(model.asked) == 1
+
+
+# Of the first passage, with FakeEmbedder's cosine: less than DECLINE_BELOW, by less than UNSURE.
+NEARLY = (-3.3,)
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict", "shown"),
+    [(REWORDED, SAID, True), (REWORDED, (-1.0, -0.9), False), ("Les travaux ont coûté 618 000 euros.", SAID, True)],
+)
+def test_where_it_is_unsure_that_the_first_passage_answers_what_is_written_from_it_decides(
+    index: Index, reply: str, verdict: tuple[float, float], shown: bool
+) -> None:
+    model = FakeLanguageModel([reply, "-"], [NEARLY, verdict, NO])
+    answer = judged(index, model)
+    assert DECLINE_BELOW - UNSURE < answer.answerability < DECLINE_BELOW
+    assert answer.answered == shown
+
+
+def test_a_later_passage_that_may_not_answer_is_not_written_from(index: Index) -> None:
+    model = FakeLanguageModel(["-", REWORDED], [NO, NEARLY])
+    assert not judged(index, model).answered
+    assert model.closed_early == 2  # nothing of what both had begun was wanted
+    assert len(model.asked) == 2
 
 
 def test_what_other_checks_stop_costs_no_verdict(index: Index) -> None:

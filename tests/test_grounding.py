@@ -11,6 +11,7 @@ from qa.grounding import (
     SAID_DOUBTFUL,
     SAID_PARTIAL,
     SAID_SUPPORTED,
+    SAID_SURELY,
     Grounds,
     Support,
     graded,
@@ -32,7 +33,7 @@ SOURCE = "Le pont « des Tanneurs » a rouvert vendredi.  Les travaux de l’ouv
     ],
 )
 def test_a_verdict_only_ever_gets_worse(before: Support, said: float, after: Support) -> None:
-    grounds = graded(Grounds(before, 0.8, (Span(0, 12),), ()), said, hard_to_tell=False)
+    grounds = graded(Grounds(before, 0.8, (Span(0, 12),), ()), said, unsure=False, hard_to_tell=False)
     assert grounds.support == after
     assert grounds.score == said
     assert grounds.spans == (() if after == "unsupported" else (Span(0, 12),))
@@ -40,9 +41,15 @@ def test_a_verdict_only_ever_gets_worse(before: Support, said: float, after: Sup
 
 def test_where_it_is_hard_to_tell_the_bar_is_lower() -> None:
     grounds = Grounds("supported", 0.8, (Span(0, 12),), ())
-    assert graded(grounds, SAID_DOUBTFUL, hard_to_tell=True).support == "partial"
-    assert graded(grounds, SAID_DOUBTFUL, hard_to_tell=False).support == "unsupported"
-    assert graded(grounds, SAID_DOUBTFUL - 0.01, hard_to_tell=True).support == "unsupported"
+    assert graded(grounds, SAID_DOUBTFUL, unsure=False, hard_to_tell=True).support == "partial"
+    assert graded(grounds, SAID_DOUBTFUL, unsure=False, hard_to_tell=False).support == "unsupported"
+    assert graded(grounds, SAID_DOUBTFUL - 0.01, unsure=False, hard_to_tell=True).support == "unsupported"
+
+
+def test_where_the_passage_may_not_answer_the_bar_is_higher() -> None:
+    grounds = Grounds("supported", 0.8, (Span(0, 12),), ())
+    assert graded(grounds, SAID_SURELY, unsure=True, hard_to_tell=True).support == "supported"
+    assert graded(grounds, SAID_SURELY - 0.01, unsure=True, hard_to_tell=False).support == "unsupported"
 
 
 @pytest.mark.parametrize(

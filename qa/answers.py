@@ -17,7 +17,7 @@ from qa.conversation import Turn, stand_alone_question
 from qa.declining import decline_text
 from qa.double_questions import asks_for_two
 from qa.entailment import Entailment, Hearing
-from qa.grounding import Citation, Grounds, Support, check_sentence, graded, is_quoted, says_more
+from qa.grounding import Citation, Grounds, Support, check_sentence, graded, is_quoted, says_more, takes_up
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
 from qa.prompt import NOTHING, answer_messages
 from qa.quoting import quoted
@@ -301,6 +301,8 @@ def _judged(grounds: Grounds, sentence: str, found: Found, hit: Hit, unsure: boo
     """
     if hearing is None or (not unsure and is_quoted(sentence, hit.passage, hit.article)):
         return grounds
+    if unsure and not takes_up(sentence, found.standalone_question, found.language):
+        return Grounds("unsupported", grounds.score, (), ())
     few_words = len(sentence.split()) < FEWEST_WORDS
     said = hearing.said(f"{found.standalone_question} {sentence}" if few_words else sentence, grounds.score)
     return graded(grounds, said, unsure, hard_to_tell=few_words or found.language != hit.article.language)

@@ -16,6 +16,7 @@ from qa.grounding import (
     Support,
     graded,
     is_quoted,
+    takes_up,
 )
 
 SOURCE = "Le pont « des Tanneurs » a rouvert vendredi.  Les travaux de l’ouvrage ont coûté 618 000 euros."
@@ -67,3 +68,20 @@ def test_a_sentence_of_the_passage_is_known(sentence: str, quoted: bool) -> None
     article = Article(id="a", title="", text=SOURCE, language="fr", source=None, published=None, author=None, url=None)
     spans = tuple(split_sentences(SOURCE, "fr"))
     assert is_quoted(sentence, Passage("p", "a", 0, len(SOURCE), SOURCE, spans), article) == quoted
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "language", "takes"),
+    [
+        ("What did the works on the bridge cost?", "The works on the bridge cost 618,000 euros.", "en", True),
+        ("What did the works on the bridge cost?", "The bridge is eighty metres long.", "en", False),
+        ("What did the works on the bridge cost?", "618,000 euros.", "en", False),
+        ("Combien les travaux du pont ont-ils coûté ?", "Les travaux du pont ont coûté 618 000 euros.", "fr", True),
+        ("Combien les travaux du pont ont-ils coûté ?", "Le pont mesure quatre-vingts mètres.", "fr", False),
+        ("Qui est-ce ?", "C'est le maire.", "fr", True),
+    ],
+)
+def test_a_sentence_takes_up_the_question_or_is_next_to_it(
+    question: str, sentence: str, language: str, takes: bool
+) -> None:
+    assert takes_up(sentence, question, language) == takes

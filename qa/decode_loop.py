@@ -29,13 +29,10 @@ from qa.llama_context import Aborted, LlamaContext, Logits, Row
 from qa.lookahead import guess
 from qa.prefill_cache import PrefillCache
 from qa.read_before import FIRST_FREE, ReadBefore, Reading
-from qa.request import Impression, Request
+from qa.request import SLICE_TOKENS, Impression, Request
 
 log = logging.getLogger(__name__)
 
-# Tokens of a passage decoded in one go: nobody waits for longer than that (1 s on two cores). Slices of 128 are not
-# read faster (63 tokens/s against 66, 2026-11-22).
-SLICE_TOKENS = 64
 # Rows of a step in which questions are read, or a multiple of it: 16 rows take 0.24 s, 20 take 0.35, 64 take 0.94.
 # Longer steps read no more tokens a second, and in short ones somebody who asks a moment later than another does not
 # wait until all of that question is read (1.5B Q4_K_M, two cores, 2026-11-23). At least half of it is for questions,

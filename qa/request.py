@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 
@@ -12,6 +13,10 @@ from qa.hidden_states import HiddenState
 from qa.language_model import NOBODY, Asker
 
 log = logging.getLogger(__name__)
+
+# Tokens of a passage decoded in one go: nobody waits for longer than that (1 s on two cores). Slices of 128 are not
+# read faster (63 tokens/s against 66, 2026-11-22).
+SLICE_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,11 @@ class Impression:
 Outcome = str | Impression | Exception | None
 
 Slices = tuple[tuple[int, ...], ...]
+
+
+def in_slices(tokens: Sequence[int]) -> Slices:
+    """The tokens in pieces that are decoded in one go."""
+    return tuple(tuple(tokens[start : start + SLICE_TOKENS]) for start in range(0, len(tokens), SLICE_TOKENS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,15 @@ from watched_context import WAIT, PlainReader, WatchedContext
 from index.errors import ModelFileError
 from index.model_files import SMALL_LANGUAGE_MODEL, TerminalProgress, locate, obtain
 from qa import llama_model
-from qa.decode_loop import QUESTION_ROWS, RUNNING, SLICE_TOKENS
+from qa.decode_loop import QUESTION_ROWS, RUNNING
 from qa.errors import Busy, PromptTooLong
 from qa.language_model import Asker, Message
 from qa.llama_context import KVType, kv_type_named
-from qa.llama_model import HEARD_TOKENS, LlamaModel, _without_stop, state_identity
+from qa.llama_model import HEARD_TOKENS, LlamaModel, state_identity
 from qa.prefill_cache import PrefillCache
 from qa.read_before import PREFIXES
+from qa.reply_stream import without_stop
+from qa.request import SLICE_TOKENS
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEM = Message("system", ("You answer in one short sentence.",))
@@ -88,7 +90,7 @@ def said(model: LlamaModel, messages: Sequence[Message], max_tokens: int = 16, s
     ],
 )
 def test_stop_strings_across_pieces(pieces: list[str], stop: tuple[str, ...], expected: str) -> None:
-    assert "".join(_without_stop(iter(pieces), stop)) == expected
+    assert "".join(without_stop(iter(pieces), stop)) == expected
 
 
 def test_nothing_is_taken_once_the_stop_string_came() -> None:
@@ -99,7 +101,7 @@ def test_nothing_is_taken_once_the_stop_string_came() -> None:
             taken.append(piece)
             yield piece
 
-    assert "".join(_without_stop(pieces(), ("STOP",))) == "one "
+    assert "".join(without_stop(pieces(), ("STOP",))) == "one "
     assert taken == ["one", " STOP"]
 
 
@@ -119,7 +121,7 @@ def test_only_what_could_be_the_start_of_a_stop_string_is_held_back(pieces: list
             came += piece
             yield piece
 
-    for piece in _without_stop(coming(), stop):
+    for piece in without_stop(coming(), stop):
         assert piece
         given_out += piece
     # Up to the stop string that was complete first; of two in the same piece, the one that begins first.

@@ -3,7 +3,9 @@
     .venv/bin/python tests/bench/answerability.py read squad.jsonl ../shared/data/squad2-dev-half/dev-v2.0-cs224n.json
     .venv/bin/python tests/bench/answerability.py read piaf.jsonl ../shared/data/piaf/piaf-v1.1.json --sample 110
     .venv/bin/python tests/bench/answerability.py read own.jsonl corpus/questions.jsonl --home .sourcier
-    .venv/bin/python tests/bench/answerability.py fit squad.jsonl piaf.jsonl own.jsonl
+    .venv/bin/python tests/bench/answerability.py read es.jsonl ../shared/data/xquad/xquad.es.json --sample 24 \
+        --passages ../shared/data/xquad/xquad.en.json --without odd.json
+    .venv/bin/python tests/bench/answerability.py fit squad.jsonl piaf.jsonl own.jsonl es.jsonl
     .venv/bin/python tests/bench/answerability.py read n.jsonl ../shared/data/nomiracl/nomiracl-test-fr.jsonl --half odd
     .venv/bin/python tests/bench/answerability.py report n.jsonl
     .venv/bin/python tests/bench/answerability.py odd ../shared/data/squad2-dev-half/dev-v2.0-cs224n.json odd.json
@@ -12,7 +14,9 @@
 line; interrupted, it goes on where it was. A new passage takes 3 s on two cores, a question about it 0.4 s.
 
 - SQuAD format: the questions of a sample of paragraphs. Where the file has no impossible questions, those of other
-  paragraphs of the same article, and one of another article, stand for them.
+  paragraphs of the same article, and one of another article, stand for them. With --passages, the paragraphs are
+  taken from another file of the same shape: the questions are translated, their paragraphs are not. --without leaves
+  out paragraphs that another file has, because something is reported on them.
 - Labelled questions (corpus/README.md): the passages of --home's index that an answer could be written from. One
   answers when its article is one of those that the question names, and it gives one of the facts asked for.
 - NoMIRACL: the three passages that have most words of a query. Of an answerable one nobody says which of them
@@ -99,6 +103,8 @@ def main() -> None:
     read.add_argument("rows", type=Path, help="where what it made of them goes, as JSON lines")
     read.add_argument("file", type=Path, help="SQuAD format, labelled questions or NoMIRACL")
     read.add_argument("--home", type=Path, help="where the articles of labelled questions are indexed")
+    read.add_argument("--passages", type=Path, help="SQuAD format: where the paragraphs are read instead")
+    read.add_argument("--without", type=Path, help="SQuAD format: paragraphs that are not read")
     read.add_argument("--half", choices=["even", "odd"], default="even", help="even: to fit; odd: to report")
     read.add_argument("--sample", type=int, default=100, help="paragraphs, or NoMIRACL queries; seed 4")
     for name in ("fit", "report"):
@@ -124,21 +130,27 @@ def _pairs(given: argparse.Namespace) -> Iterator[Pair]:
     dice = random.Random(4)
     half = 0 if given.half == "even" else 1
     if given.file.suffix == ".json":
-        return _of_squad(given.file, half, given.sample, dice)
+        return _of_squad(given.file, given.passages, given.without, half, given.sample, dice)
     if "passages" in json.loads(given.file.read_text(encoding="utf-8").split("\n", 1)[0]):
         return _of_nomiracl(given.file, half, given.sample, dice)
     return _of_labelled(given.file, half, given.home)
 
 
-def _of_squad(path: Path, half: int, sample: int, dice: random.Random) -> Iterator[Pair]:
+def _of_squad(
+    path: Path, passages: Path | None, without: Path | None, half: int, sample: int, dice: random.Random
+) -> Iterator[Pair]:
     paragraphs = [
-        (article["title"].replace("_", " "), paragraph["context"], paragraph["qas"])
-        for article in json.loads(path.read_text(encoding="utf-8"))["data"]
-        for paragraph in article["paragraphs"]
+        (title, read["context"], asked["qas"])
+        for (_, asked), (title, read) in zip(_paragraphs(path), _paragraphs(passages or path), strict=True)
     ]
+    left_out = {paragraph["context"] for _, paragraph in _paragraphs(without)} if without else set()
+    if passages:
+        dice = random.Random(path.stem)  # not the same paragraphs in each language
     hard = any(one.get("is_impossible") for _, _, asked in paragraphs for one in asked)
     mine = [one for one in paragraphs[half::2] if one[2]]
     for title, text, asked in dice.sample(mine, min(sample, len(mine))):
+        if text in left_out:
+            continue
         language = detect_language(text)
         questions = [(one["question"], not one.get("is_impossible", False)) for one in asked]
         if not hard:
@@ -147,7 +159,15 @@ def _of_squad(path: Path, half: int, sample: int, dice: random.Random) -> Iterat
             foreign = [*dice.sample(siblings, min(2, len(siblings))), far[2][0]["question"]]
             questions = [*questions[:3], *((question, False) for question in foreign)]
         for question, answers in questions:
-            yield Pair(path.stem, text[:80], question, language, title, text, language, None, None, answers)
+            asked_in = detect_language(question) if passages else language
+            yield Pair(path.stem, text[:80], question, asked_in, title, text, language, None, None, answers)
+
+
+def _paragraphs(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each with the title of its article."""
+    for article in json.loads(path.read_text(encoding="utf-8"))["data"]:
+        for paragraph in article["paragraphs"]:
+            yield article["title"].replace("_", " "), paragraph
 
 
 def _write_odd(path: Path, out: Path) -> None:

@@ -1,7 +1,7 @@
 """QED as a file in SQuAD format whose marked answers are the sentences that support the answer, for `sourcier eval`.
 
     .venv/bin/python tests/bench/qed_to_squad.py ../shared/data/qed/qed-dev.jsonl qed.json
-    .venv/bin/python -m qa eval qed.json --half odd --rows qed.rows
+    .venv/bin/sourcier eval qed.json --half odd --rows qed.rows
 
 Only the questions that one sentence of their paragraph answers (explanation_type single_sentence) are asked; the other
 paragraphs are there to be found by mistake. The citations' precision is then the share of cited sentences that are the

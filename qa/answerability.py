@@ -20,11 +20,12 @@ from qa.probe import Probe, logistic, read_probe
 if TYPE_CHECKING:
     from index.search import Hit
 
-# Below the first nothing is written from a passage. Of questions held out of the fit, 0.4 declines .67 of those without
-# an answer and .09 of those with one on squad2, .90 and .12 on PIAF, .64 and .04 on the sample newspaper; 0.5 declines
-# .74 and .13, .92 and .16, .77 and .08. Sentences that are not said after all are stopped later (qa/entailment.py).
+# Below the first nothing is written from a passage, unless the model is sure of it (qa/answers.py). Of questions held
+# out of the fit, 0.4 declines .70 of those without an answer and .10 of those with one on squad2, .92 and .17 on PIAF,
+# .59 and .04 on the sample newspaper; 0.5 declines .76 and .16, .93 and .19, .77 and .05. Sentences that are not said
+# after all are stopped later (qa/entailment.py).
 # From the second on the passage's own words are shown where nothing else can be.
-DECLINE_BELOW = 0.45
+DECLINE_BELOW = 0.50
 QUOTE_FROM = 0.90
 PROBE_FILE = Path(__file__).parent / "answerability.json"
 

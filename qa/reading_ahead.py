@@ -122,14 +122,14 @@ class IdleReader:
         seen = ""
         unread: Iterator[list[Message]] = iter(())
         messages: list[Message] | None = None
-        pause = _LOOK
+        pause, said = _LOOK, ""
         while not self._closing.wait(pause):
             pause = _LOOK
             try:
                 # Before each passage: what was deleted meanwhile is not read, and its state not kept for longer.
                 if (name := self._index.generation_name()) != seen:
                     self._states.keep_only(state_keys(self._index))
-                    seen, unread, messages = name, self._unread(), None
+                    seen, unread, messages, said = name, self._unread(), None, ""
                 if messages is None and self._ahead:
                     messages = next(unread, None)
                 if messages is not None and self._read_if_quiet(messages):
@@ -137,8 +137,9 @@ class IdleReader:
             except Busy:
                 continue
             except SourcierError as problem:
-                log.warning("reading ahead stopped until the next generation: %s", problem)
-                unread, messages = iter(()), None
+                if str(problem) != said:  # a broken index is looked at every second
+                    log.warning("reading ahead stopped until the next generation: %s", problem)
+                unread, messages, said = iter(()), None, str(problem)
 
     def _unread(self) -> Iterator[list[Message]]:
         return (messages for messages in _all_messages(self._index) if kept_key(messages) not in self._states)

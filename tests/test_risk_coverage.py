@@ -18,7 +18,10 @@ def write_run(path: Path, answered: int) -> Path:
     ]
     curve = {"aurc": 0.25, "coverage": None, "risk": None, "points": points}
     path.write_text(
-        json.dumps({"asked": answered + 10, "risk_coverage": curve if answered else None}), encoding="utf-8"
+        json.dumps(
+            {"settings": {"decline_below": 0.5}, "asked": answered + 10, "risk_coverage": curve if answered else None}
+        ),
+        encoding="utf-8",
     )
     return path
 

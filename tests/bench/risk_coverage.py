@@ -4,7 +4,7 @@
     .venv/bin/python tests/bench/risk_coverage.py squad2.json piaf.json --out risk-coverage.svg
 
 Each file is the --json of one `sourcier eval`; its curve is named by its file. The dot is where Sourcier declines by
-itself (qa/answerability.py). The same files give the same bytes.
+itself: the end of the curve, unless --decline-below 0 drew it to its end. The same files give the same bytes.
 """
 
 from __future__ import annotations
@@ -44,16 +44,17 @@ def main() -> None:
             parser.error(f"{path}: nothing was answered in it")
         points = [CurvePoint(**point) for point in run["risk_coverage"]["points"]]
         name = f"{path.stem} ({run['asked']} questions, AURC {run['risk_coverage']['aurc']:.3f})"
-        _draw(axes, points, name, LINES[number % len(LINES)])
+        to_the_end = run["settings"]["decline_below"] == 0
+        shown = [point for point in points if point.threshold >= DECLINE_BELOW] if to_the_end else points
+        _draw(axes, points, shown, name, LINES[number % len(LINES)])
     _dress(axes)
     figure.tight_layout()
     figure.savefig(given.out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
 
 
-def _draw(axes: Axes, points: Sequence[CurvePoint], name: str, colour: str) -> None:
+def _draw(axes: Axes, points: Sequence[CurvePoint], shown: Sequence[CurvePoint], name: str, colour: str) -> None:
     some = _thinned(points)
     axes.plot([one.coverage for one in some], [one.risk for one in some], color=colour, linewidth=1.6, label=name)
-    shown = [point for point in points if point.threshold >= DECLINE_BELOW]
     if shown:
         axes.plot([shown[-1].coverage], [shown[-1].risk], "o", color=colour, markersize=6)
 

@@ -24,6 +24,7 @@ from qa import decode_loop
 from qa.decode_loop import (
     BATCH_ROWS,
     FEW_ROWS,
+    LEFT_OVER_ROWS,
     MANY_ROWS,
     QUESTION_ROWS,
     RUNNING,
@@ -33,7 +34,7 @@ from qa.errors import Busy, PromptTooLong
 from qa.language_model import Asker
 from qa.prefill_cache import PrefillCache
 from qa.read_before import FIRST_FREE, PREFIX_TOKENS, PREFIXES
-from qa.request import Impression, Outcome, Prompt, Request
+from qa.request import SLICE_TOKENS, Impression, Outcome, Prompt, Request
 
 # How much a logit may differ from a plain reading of the same tokens. Up to .0011 was measured where the cells lie in
 # another order (sums are rounded otherwise, and then KV values to 16 bits), else 0; the logits span 15.
@@ -868,10 +869,18 @@ def test_a_question_is_read_in_the_batches_that_replies_are_written_in(room: Roo
     assert_plain_scores(plain, asked, scores_of(arrived[0]))
     batches = [rows for rows in room.context.decoded if len({row.sequence for row in rows}) == 2]
     rest = asked.tokens - len("System. ")
-    # Full to a multiple, for that is what reads most tokens a second.
-    assert any(len(rows) == QUESTION_ROWS for rows in batches)
+    # At most a multiple and the few tokens that would else take a step of their own.
     assert len(batches) > 1
+    assert all(QUESTION_ROWS <= len(rows) <= QUESTION_ROWS + LEFT_OVER_ROWS for rows in batches[:-1])
     assert sum(not row.logits for rows in batches for row in rows) == rest - 1
+
+
+def test_a_question_that_is_alone_is_read_at_once(room: Room, plain: PlainReader) -> None:
+    """So two or three tokens behind the first sixteen do not cost a step of their own."""
+    for length in (QUESTION_ROWS + 2, 3 * QUESTION_ROWS + 1, SLICE_TOKENS):
+        asked = replace(prompt("System. ", "Passage."), slices=(*prompt("System. ", "Passage.", "").slices, (81,) * length))
+        assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+        assert len(room.context.decoded[-1]) == length
 
 
 # -- in the background -------------------------------------------------------------------------------------------------

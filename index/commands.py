@@ -42,9 +42,9 @@ def load_embedder(name_or_path: str | None) -> tuple[Embedder, str]:
     name = name_or_path or DEFAULT_EMBEDDER
     with TerminalProgress() as progress:
         folder = obtain(name, progress=progress)
-    from index.embedder import SentenceTransformerEmbedder
+        from index.embedder import SentenceTransformerEmbedder
 
-    return SentenceTransformerEmbedder(folder, digest_of(folder)), name
+        return SentenceTransformerEmbedder(folder, digest_of(folder), progress), name
 
 
 @click.command()

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from index.errors import BadQuery, ModelFileError
+from index.progress import Progress
 from index.query_batches import QueryBatches
 
-Vectors = npt.NDArray[np.float32]
+log = logging.getLogger(__name__)
 
-# Sentences encoded together. On two cores 16 to 64 made no difference above the noise; 32 keeps a batch under 200 MB.
-BATCH_SIZE = 32
+Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,42 +49,39 @@ class Embedder(Protocol):
         """(len(texts), dim) float32, in the order given."""
 
 
+class Encoder(Protocol):
+    """A model that makes vectors of text as it stands. One thread at a time."""
+
+    dim: int
+    query_prompt: str
+    document_prompt: str
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]: ...
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """(len(texts), dim) float32, of any length."""
+
+
 class SentenceTransformerEmbedder:
     """An Embedder over a local sentence-transformers folder; never goes online.
 
+    It runs in 8 bits through OpenVINO where the model can be converted (the first time takes a minute), else in torch,
+    also with SOURCIER_INT8=0 in the environment. Vectors of both may be compared with each other: EmbeddingGemma's are
+    at a cosine of .999, and rank alike.
+
     The folder's own prompts for queries and documents are used. A document prompt with a place for the title
     ("title: none | text: ", EmbeddingGemma) gets the heading there; any other has the heading put before the text.
-    Calls from several threads take turns: the tokenizer is not safe to share, and one call keeps all cores busy. The
-    queries that wait for one are embedded together.
+    Calls from several threads take turns: one call keeps all cores busy. The queries that wait for one are embedded
+    together.
     """
 
-    def __init__(self, folder: Path, digest: str) -> None:
+    def __init__(self, folder: Path, digest: str, progress: Progress | None = None) -> None:
         if not (folder / "modules.json").is_file():
             raise ModelFileError(f"{folder} is not a sentence-transformers folder: it has no modules.json.")
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
-        import torch
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging as transformers_logging
-
-        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
-
-        # bfloat16 gives the same ranking (numbers.md) and is 1.5 to 2.5 times faster, but only where the processor
-        # multiplies it in hardware; elsewhere it is emulated and slower than float32.
-        dtype = torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
-        self._model = SentenceTransformer(
-            str(folder), device="cpu", local_files_only=True, model_kwargs={"torch_dtype": dtype}
-        )
+        self._encoder = _encoder_of(folder, digest, progress)
         self._turn = threading.Lock()
         self._queries = QueryBatches(self._encode)
         self._digest = digest
-        prompts = self._model.prompts
-        self._query_prompt = prompts.get("query") or ""
-        self._document_prompt = prompts.get("document") or prompts.get("passage") or ""
-        dim = self._model.get_embedding_dimension()
-        if dim is None:
-            raise ModelFileError(f"{folder} does not say how many dimensions its vectors have.")
-        self._dim: int = dim
 
     @property
     def digest(self) -> str:
@@ -92,30 +89,29 @@ class SentenceTransformerEmbedder:
 
     @property
     def dim(self) -> int:
-        return self._dim
+        return self._encoder.dim
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, without the special ones around it."""
         if not texts:
             return []
         with self._turn:
-            encoded = self._model.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
-        return [len(ids) for ids in encoded["input_ids"]]
+            return self._encoder.count_tokens(texts)
 
     def embed_query(self, query: str) -> Vectors:
         """(dim,) float32, for searching. Raises BadQuery when there is nothing to embed."""
         if not query.strip():
             raise BadQuery("The question is empty. Type a few words.")
-        return self._queries.embed(self._query_prompt + query)
+        return self._queries.embed(self._encoder.query_prompt + query)
 
     def embed_texts(self, texts: Sequence[SourceText]) -> Vectors:
         """(n, dim) float32, in the order given."""
         if not texts:
-            return np.empty((0, self._dim), np.float32)
+            return np.empty((0, self.dim), np.float32)
         return self._encode([self._as_document(text) for text in texts])
 
     def _as_document(self, source: SourceText) -> str:
-        prompt = self._document_prompt
+        prompt = self._encoder.document_prompt
         if "title: none" in prompt:
             return prompt.replace("title: none", f"title: {source.heading or 'none'}") + source.text
         return prompt + (f"{source.heading}\n{source.text}" if source.heading else source.text)
@@ -123,16 +119,24 @@ class SentenceTransformerEmbedder:
     def _encode(self, inputs: list[str]) -> Vectors:
         # Longer than max_seq_length is cut without a word; the splitter's bound (300 tokens) stays far below it.
         with self._turn:
-            vectors = self._model.encode(
-                inputs,
-                batch_size=BATCH_SIZE,
-                normalize_embeddings=True,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
+            vectors = self._encoder.encode(inputs)
         result: Vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        # bfloat16 leaves lengths off by up to half a percent; scores of exact neighbours would depend on it.
+        # Half precision leaves lengths off by up to half a percent; scores of exact neighbours would depend on it.
         result /= np.linalg.norm(result, axis=1, keepdims=True)
         if not np.isfinite(result).all():
             raise BadQuery("This text cannot be embedded (the model returned no finite vector).")
         return result
+
+
+def _encoder_of(folder: Path, digest: str, progress: Progress | None) -> Encoder:
+    if os.environ.get("SOURCIER_INT8", "1") != "0":
+        from index.int8_conversion import CannotConvert, converted
+        from index.int8_encoder import Int8Encoder
+
+        try:
+            return Int8Encoder(folder, converted(folder, digest, progress))
+        except CannotConvert as reason:
+            log.warning("%s is run by torch, in full precision and more slowly: %s", folder.name, reason)
+    from index.torch_encoder import TorchEncoder
+
+    return TorchEncoder(folder)

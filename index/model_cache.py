@@ -5,6 +5,7 @@ NAME.gguf or NAME/         the model, whole and checked
 NAME.parts/ NAME.hub/      a download under way, or interrupted: the next one goes on from it
 NAME.wrong-XXXXXXXX        a file that was not the published one, set aside
 NAME.lock                  held by the process that is fetching
+int8/DIGEST-FORMAT/        an embedding model made ready for this processor (index/int8_conversion.py)
 """
 
 from __future__ import annotations

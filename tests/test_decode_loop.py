@@ -878,7 +878,9 @@ def test_a_question_is_read_in_the_batches_that_replies_are_written_in(room: Roo
 def test_a_question_that_is_alone_is_read_at_once(room: Room, plain: PlainReader) -> None:
     """So two or three tokens behind the first sixteen do not cost a step of their own."""
     for length in (QUESTION_ROWS + 2, 3 * QUESTION_ROWS + 1, SLICE_TOKENS):
-        asked = replace(prompt("System. ", "Passage."), slices=(*prompt("System. ", "Passage.", "").slices, (81,) * length))
+        asked = replace(
+            prompt("System. ", "Passage."), slices=(*prompt("System. ", "Passage.", "").slices, (81,) * length)
+        )
         assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
         assert len(room.context.decoded[-1]) == length
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -186,24 +186,37 @@ class Answerer:
         answers, what is written from it decides.
 
         Of two that may answer, the likelier one is no better: an estimate from before the bill sounded surer than that.
+        But with a bar below DECLINE_BELOW, those that come between are written from last, the likeliest first.
         """
+        doubtful: list[tuple[float, Hit]] = []
         for hit in worth_reading(found.hits):
             if asker.cancelled() or (writing.sentences and not asks_for_two(found.standalone_question, found.language)):
                 return
             if hit.article.id in writing.articles():
                 continue
-            messages = answer_messages(hit, found.standalone_question, found.language)
-            with contextlib.closing(
-                self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))
-            ) as reply:
-                chance = self._answerability.of(hit, reply)
-                writing.answerability = max(writing.answerability, chance)
-                unsure = chance < self._decline_below
-                if unsure and not (self._entailment and hit.rank == 1 and chance >= self._decline_below - UNSURE):
-                    continue
-                yield from self._check_as_written(reply, hit, unsure, found, writing, asker)
-            if chance >= QUOTE_FROM and not (writing.sentences or asker.cancelled() or _is_heading(hit)):
-                yield self._quote(hit, found, writing)
+            chance = yield from self._write_from(hit, max(self._decline_below, DECLINE_BELOW), found, writing, asker)
+            if self._decline_below <= chance < DECLINE_BELOW:
+                doubtful.append((chance, hit))
+        for _, hit in sorted(doubtful, key=lambda one: -one[0]):
+            if not writing.sentences and not asker.cancelled():
+                yield from self._write_from(hit, self._decline_below, found, writing, asker)
+
+    def _write_from(
+        self, hit: Hit, least: float, found: Found, writing: _Writing, asker: Asker
+    ) -> Generator[Draft | Checked, None, float]:
+        """Write from a passage whose answerability is at least that; gives what it is."""
+        messages = answer_messages(hit, found.standalone_question, found.language)
+        with contextlib.closing(self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))) as reply:
+            chance = self._answerability.of(hit, reply)
+            writing.answerability = max(writing.answerability, chance)
+            unsure = chance < self._decline_below
+            hear = unsure and self._entailment and hit.rank == 1 and chance >= self._decline_below - UNSURE
+            if chance < least and not hear:
+                return chance
+            yield from self._check_as_written(reply, hit, unsure, found, writing, asker)
+        if chance >= QUOTE_FROM and not (writing.sentences or asker.cancelled() or _is_heading(hit)):
+            yield self._quote(hit, found, writing)
+        return chance
 
     def _check_as_written(
         self, reply: Reply, hit: Hit, unsure: bool, found: Found, writing: _Writing, asker: Asker

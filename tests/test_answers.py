@@ -35,6 +35,10 @@ def index(tmp_path: Path) -> Index:
     return Index(tmp_path / "home", embedder)
 
 
+# Of the first passage, with FakeEmbedder's cosine: less than DECLINE_BELOW, by less than UNSURE.
+NEARLY = (-3.3,)
+
+
 def ask(index: Index, model: FakeLanguageModel, question: str, history: Sequence[Turn] = ()) -> list[object]:
     return list(Answerer(index, FakeEmbedder(), model).ask(question, history, 2))
 
@@ -141,6 +145,24 @@ def test_where_the_first_passage_does_not_answer_the_next_one_is_written_from(in
     answer = last(ask(index, model, question))
     assert [citation.article.id for citation in answer.citations] == ["pont.md"]
     assert model.closed_early == 1
+
+
+def test_with_a_lower_bar_what_may_answer_is_written_from_when_nothing_else_is_likely(index: Index) -> None:
+    """The passages are all looked at first; then the likeliest of them is written from, and is enough."""
+    model = FakeLanguageModel(["-", "-", "Les travaux ont coûté 618 000 euros."], [(-4.0,), NEARLY, NEARLY])
+    events = list(Answerer(index, FakeEmbedder(), model, decline_below=0.05).ask(QUESTION, (), 2))
+    answer = last(events)
+    assert 0.05 < answer.answerability < DECLINE_BELOW
+    assert len(model.asked) == 3
+    assert model.asked[2] in model.asked[:2]
+
+
+def test_with_a_lower_bar_a_likely_second_passage_still_comes_before_a_doubtful_first(index: Index) -> None:
+    model = FakeLanguageModel(["-", "Les travaux ont coûté 618 000 euros."], [(-2.0,), YES])
+    question = "La récolte de cidre a été abondante et les travaux ont coûté ?"
+    answer = last(list(Answerer(index, FakeEmbedder(), model, decline_below=0.05).ask(question, (), 2)))
+    assert [citation.article.id for citation in answer.citations] == ["pont.md"]
+    assert len(model.asked) == 2
 
 
 def test_one_likely_passage_is_the_only_one_that_is_read(index: Index) -> None:
@@ -289,10 +311,6 @@ def test_a_sentence_of_the_passage_needs_no_further_verdict(index: Index) -> Non
     model = FakeLanguageModel(["Les travaux ont coûté 618 000 euros."], [YES])
     assert judged(index, model).answered
     assert len(model.asked) == 1
-
-
-# Of the first passage, with FakeEmbedder's cosine: less than DECLINE_BELOW, by less than UNSURE.
-NEARLY = (-3.3,)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ _READ_CHARS = 4_000
 _LINE = re.compile(r"[^\n\r\x0b\x0c\x85\u2028\u2029]+")
 # A heading, list item, table row, quotation or rule of Markdown stands for itself.
 _OWN_BLOCK = re.compile(r"\s*(?:#{1,6}\s|[-*+•–—]\s|\d{1,3}[.)]\s|\||>|(?:[-*_=]\s?){3,}$)")
+# What a sentence may end with, in any script.
+STOPS = tuple(".!?…。！？؟।")
 _SENTENCE_END = re.compile(r"[.!?…:;。！？؟][\"'»”’)\]*_]*$")
 # Lines of hard-wrapped text are seldom longer; a longer line is a paragraph of its own.
 _WRAP_CHARS = (40, 120)

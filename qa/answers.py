@@ -11,7 +11,7 @@ from typing import Protocol
 from index.embedder import Embedder
 from index.languages import detect_language
 from index.search import Hit
-from index.sentences import is_heading, split_sentences
+from index.sentences import STOPS, is_heading, split_sentences
 from qa.answerability import DECLINE_BELOW, QUOTE_FROM, Answerability
 from qa.conversation import Turn, stand_alone_question
 from qa.declining import decline_text
@@ -242,8 +242,12 @@ class Answerer:
                     yield from self._check(finished, found, hit, unsure, writing, hearing)
                     shown += spans[0].end
                     hearing = next_hearing()
-                elif hearing:
-                    hearing.hear(text[shown:].lstrip())
+                elif hearing and spans:
+                    sentence = _as_shown(text[shown + spans[0].start :].rstrip(), found, hit)
+                    if _looks_finished(sentence, found.language) and _needs_verdict(sentence, found, hit, unsure):
+                        hearing.hear_all(_claim(sentence, found))
+                    else:
+                        hearing.hear(text[shown:].lstrip())
             if not asker.cancelled():
                 for span in split_sentences(text[shown:], found.language):
                     sentence = text[shown + span.start : shown + span.end]
@@ -268,8 +272,7 @@ class Answerer:
         if _in_wrong_language(sentence, found, hit):
             writing.withheld += 1
             return
-        if found.language == hit.article.language:
-            sentence = with_names_of(sentence, hit.passage.text, found.language)
+        sentence = _as_shown(sentence, found, hit)
         others = [one for one in found.hits if one.article.id == hit.article.id and one is not hit]
         for one in (hit, *others):
             grounds = check_sentence(sentence, found.language, asked, one, self._embedder)
@@ -307,19 +310,44 @@ class Answerer:
         )
 
 
-def _judged(grounds: Grounds, sentence: str, found: Found, hit: Hit, unsure: bool, hearing: Hearing | None) -> Grounds:
-    """The model's own verdict on top. A sentence of the passage as it stands needs none, unless it is `unsure` whether
-    the passage answers. `hit` is what was read.
+def _as_shown(sentence: str, found: Found, hit: Hit) -> str:
+    """Slips in names put right. In another language they are written otherwise anyway."""
+    if found.language != hit.article.language:
+        return sentence
+    return with_names_of(sentence, hit.passage.text, found.language)
 
-    A few words ("Le maire.") say nothing without the question.
-    """
-    if hearing is None or (not unsure and is_quoted(sentence, hit.passage, hit.article)):
+
+def _looks_finished(sentence: str, language: str) -> bool:
+    """Whether another sentence could begin behind it: not behind "M." or "St."."""
+    return sentence.endswith(STOPS) and len(split_sentences(f"{sentence} Also", language)) > 1
+
+
+def _judged(grounds: Grounds, sentence: str, found: Found, hit: Hit, unsure: bool, hearing: Hearing | None) -> Grounds:
+    """The model's own verdict on top. `hit` is what was read; `unsure` is whether it answers."""
+    if hearing is None:
         return grounds
-    if unsure and not takes_up(sentence, found.standalone_question, found.language):
-        return Grounds("unsupported", grounds.score, (), ())
-    few_words = len(sentence.split()) < FEWEST_WORDS
-    said = hearing.said(f"{found.standalone_question} {sentence}" if few_words else sentence, grounds.score)
-    return graded(grounds, said, unsure, hard_to_tell=few_words or found.language != hit.article.language)
+    if not _needs_verdict(sentence, found, hit, unsure):
+        return Grounds("unsupported", grounds.score, (), ()) if unsure else grounds
+    said = hearing.said(_claim(sentence, found), grounds.score)
+    hard_to_tell = _has_few_words(sentence) or found.language != hit.article.language
+    return graded(grounds, said, unsure, hard_to_tell)
+
+
+def _needs_verdict(sentence: str, found: Found, hit: Hit, unsure: bool) -> bool:
+    """A sentence of the passage as it stands needs none. But where it is unsure whether the passage answers, every
+    sentence does that takes the question up; the others are not shown anyway."""
+    if unsure:
+        return takes_up(sentence, found.standalone_question, found.language)
+    return not is_quoted(sentence, hit.passage, hit.article)
+
+
+def _claim(sentence: str, found: Found) -> str:
+    """What the model is asked about: a few words ("Le maire.") say nothing without the question."""
+    return f"{found.standalone_question} {sentence}" if _has_few_words(sentence) else sentence
+
+
+def _has_few_words(sentence: str) -> bool:
+    return len(sentence.split()) < FEWEST_WORDS
 
 
 def _in_wrong_language(sentence: str, found: Found, hit: Hit) -> bool:

@@ -23,6 +23,7 @@ from itertools import chain
 
 import numpy as np
 
+from index.sentences import STOPS
 from qa.errors import Busy, PromptTooLong
 from qa.fair_turns import FairTurns
 from qa.llama_context import Aborted, LlamaContext, Logits, Row
@@ -50,6 +51,8 @@ FEW_ROWS = 4
 MANY_ROWS = 16
 # Seconds between two looks at whether the asker of a reply that is held has gone.
 HELD_LOOK = 0.1
+# Seconds that somebody who listens to a reply is given to hear a sentence: it takes some milliseconds.
+LISTENING = 0.03
 # Rows of the largest batch.
 BATCH_ROWS = max(SLICE_TOKENS, 2 * QUESTION_ROWS + LEFT_OVER_ROWS + max(MANY_ROWS, RUNNING))
 
@@ -64,6 +67,8 @@ class _Running(Reading):
     written: list[int] = field(default_factory=list)
     source: list[int] = field(default_factory=list)  # what guesses are taken from
     lucky: bool = False  # the last guesses were all right
+    text: str = ""  # written, and not sent yet
+    ends_sentence: bool = False  # what was sent last
     decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
 
     @property
@@ -81,9 +86,12 @@ class _Running(Reading):
         return not self.request.growing and not self.request.more
 
     def take_more(self) -> None:
-        """What has come of a growing prompt since the last step."""
+        """What has come of a growing prompt since the last step: words that came one by one are read in one go."""
+        more: list[int] = []
         while self.request.more:
-            self.prompt = self.prompt.longer((self.request.more.popleft(),))
+            more.extend(self.request.more.popleft())
+        if more:
+            self.prompt = self.prompt.longer(more, self.slices)
 
 
 class DecodeLoop:
@@ -152,6 +160,7 @@ class DecodeLoop:
             self._admit()
             try:
                 self._drop_those_who_left()
+                self._let_listen()
                 self._step()
             except Exception as error:  # the outermost edge of this thread; the readers' threads raise it
                 self._fail_all(error)
@@ -173,11 +182,8 @@ class DecodeLoop:
             return not self._closing
 
     def _has_work(self) -> bool:
-        """Whether anybody is there but those who hold their replies or what is to be read, and still want them."""
-        return any(
-            (one.unread if one.token is None else not one.request.held) or one.request.given_up()
-            for one in self._running
-        )
+        """Whether there is anything to decode, or somebody left."""
+        return bool(self._writers() or self._readers_in_turn() or any(one.request.given_up() for one in self._running))
 
     def _admit(self) -> None:
         """Give sequences to those who wait, first of all to clients that have the fewest."""
@@ -225,15 +231,25 @@ class DecodeLoop:
             asking = []
             with contextlib.suppress(Aborted):  # it is read later
                 self._read_slice(readers[0])
-        writers = [one for one in self._running if one.token is not None and not one.request.held]
+        writers = self._writers()
         if writers or asking:
             self._write_and_ask(writers, asking)
 
+    def _writers(self) -> list[_Running]:
+        """Those whose reply is being written, and not held."""
+        return [one for one in self._running if one.token is not None and not one.request.held]
+
     def _readers_in_turn(self) -> list[_Running]:
         """Those whose prompt is not read yet, the next one first. What goes on in the background is read while there is
-        nothing else."""
+        nothing else. What listens to a reply is read beside it: when nothing is written, its end is about to come, and
+        is read with what is left in one step."""
         front = [one for one in self._running if not one.request.background]
-        reading = [one for one in front or self._running if one.token is None and one.unread]
+        quiet = not self._writers()
+        reading = [
+            one
+            for one in front or self._running
+            if one.token is None and one.unread and not (quiet and one.request.growing and one.behind_passage)
+        ]
         return sorted(reading, key=lambda one: self._turn(one, Counter()))
 
     def _turn(self, one: _Running, given: Counter[_Running]) -> tuple[int, int, int, float]:
@@ -306,6 +322,7 @@ class DecodeLoop:
         others = logits.copy()
         others[list(request.scored)] = -np.inf  # what it could have begun with instead
         self._choose(one, others)
+        self._send(one)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -335,27 +352,44 @@ class DecodeLoop:
             self._choose(one, row)
             if one.token is None or place == len(guessed) or guessed[place] != one.token:
                 break
+        self._send(one)
         if one.token is not None:
             one.lucky = bool(guessed) and one.position - start > len(guessed)
             if one.position - start <= len(guessed):
                 self._context.forget(one.sequence, one.position)
 
     def _choose(self, one: _Running, logits: Logits) -> None:
-        """Greedy: the most likely token. It is sent to the reader, unless it ends the turn."""
+        """Greedy: the most likely token. Its text is to be sent to the reader, unless it ends the turn."""
         one.token = int(np.argmax(logits))
         if self._context.is_end(one.token):
             self._finish(one)
             return
         one.written.append(one.token)
-        if text := one.decoder.decode(self._context.piece(one.token)):
-            one.request.outbox.put(text)
+        one.text += one.decoder.decode(self._context.piece(one.token))
         if len(one.written) >= one.request.max_tokens:
             self._finish(one)
+
+    def _send(self, one: _Running) -> None:
+        """All that was written in this step, in one piece."""
+        if one.text:
+            one.request.outbox.put(one.text)
+        one.ends_sentence = one.text.rstrip().endswith(STOPS)
+        one.text = ""
+
+    def _let_listen(self) -> None:
+        """Where a sentence looks finished, wait until who listens to that reply has heard it: then it is read to its
+        end in the step that tells whether it is."""
+        ended = {id(one.request.asker) for one in self._writers() if one.ends_sentence}
+        listening = [one.request for one in self._running if one.request.growing and id(one.request.asker) in ended]
+        if listening:
+            with self._changed:
+                self._changed.wait_for(lambda: not any(request.growing for request in listening), LISTENING)
 
     # -- ending --------------------------------------------------------------------------------------------------------
 
     def _finish(self, one: _Running) -> None:
         one.token = None
+        self._send(one)
         one.request.outbox.put(None)
         if not one.request.background:
             self._last_ended = time.monotonic()

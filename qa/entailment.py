@@ -15,7 +15,7 @@ import math
 from pathlib import Path
 
 from index.search import Hit
-from qa.language_model import NOBODY, Asker, LanguageModel, Listening
+from qa.language_model import NOBODY, Asker, LanguageModel, Listening, Reply
 from qa.probe import Probe, logistic, read_probe
 from qa.prompt import NO, SAYS_END, YES, says_digest, says_messages
 
@@ -43,17 +43,30 @@ class Hearing:
         self._hit = hit
         self._asker = asker
         self._listening: Listening | None = None
+        self._early: tuple[str, Reply] | None = None  # what was asked before it was sure to be all
 
     def hear(self, text: str) -> None:
         """The sentence as far as it goes by now."""
+        if self._early:
+            self._forget()
         self._begun().hear(f" {text}")
+
+    def hear_all(self, sentence: str) -> None:
+        """It looks finished: ask about it now, while the model writes what tells whether it is."""
+        if self._early is None:
+            self._early = sentence, self._begun().end(f" {sentence}{SAYS_END}")
 
     def said(self, sentence: str, cosine: float) -> float:
         """The probability, in 0..1, that the passage says the whole sentence; 0 when cancelled.
 
         `cosine` is that of the sentence with the closest one of the passage. What was heard may have been another.
         """
-        reply = self._begun().end(f" {sentence}{SAYS_END}")
+        if self._early and self._early[0] == sentence:
+            reply = self._early[1]
+        else:
+            if self._early:
+                self._forget()
+            reply = self._begun().end(f" {sentence}{SAYS_END}")
         yes, no = reply.scores()
         if math.isinf(yes):
             return 0.0
@@ -64,8 +77,14 @@ class Hearing:
 
     def close(self) -> None:
         """The sentence is not asked about."""
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._early:
+            self._early[1].close()
         if self._listening:
             self._listening.close()
+        self._early = self._listening = None
 
     def _begun(self) -> Listening:
         if self._listening is None:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from queue import SimpleQueue
 
 from qa.hidden_states import HiddenState
@@ -61,9 +62,11 @@ class Prompt:
         """Tokens in the first `slices` slices."""
         return sum(map(len, self.slices[:slices]))
 
-    def longer(self, slices: Slices) -> Prompt:
-        """With these behind its own."""
-        return replace(self, slices=self.slices + slices)
+    def longer(self, tokens: Sequence[int], read: int) -> Prompt:
+        """With these behind its own. The first `read` slices stay as they are, and what is stored."""
+        fixed = max(read, self.kept, len(self.slices) - 1)
+        rest = chain.from_iterable(self.slices[fixed:])
+        return replace(self, slices=self.slices[:fixed] + in_slices([*rest, *tokens]))
 
 
 @dataclass(eq=False, slots=True)

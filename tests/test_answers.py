@@ -340,10 +340,11 @@ def test_a_later_passage_that_may_not_answer_is_not_written_from(index: Index) -
     assert len(model.asked) == 2
 
 
-def test_what_other_checks_stop_costs_no_verdict(index: Index) -> None:
-    model = FakeLanguageModel(["Les travaux ont coûté 640 000 euros.", "-"], [LIKELY, NO])
-    assert not judged(index, model).answered
-    assert len(model.asked) == 2
+def test_what_other_checks_stop_is_withheld_whatever_the_model_says_of_it(index: Index) -> None:
+    model = FakeLanguageModel(["Les travaux ont coûté 640 000 euros.", "-"], [LIKELY, SAID, NO])
+    answer = judged(index, model)
+    assert not answer.answered
+    assert answer.withheld == 1
 
 
 @pytest.mark.parametrize(("reply", "claim"), [("618 000 euros.", f"{QUESTION} 618 000 euros."), (REWORDED, REWORDED)])

@@ -93,6 +93,29 @@ def test_what_is_heard_begins_as_what_is_asked_in_the_end() -> None:
     assert [asked[-1].pieces[1].startswith(f"{lead}{heard}") for heard in listening.heard] == [True, True]
 
 
+def test_what_looks_finished_is_asked_about_once() -> None:
+    at_once = "Le pont rouvre bientôt."
+    model = FakeLanguageModel([], [(-0.1, -3.0)])
+    hearing = Entailment(model).hearing(HIT)
+    hearing.hear("Le pont rouvre")
+    hearing.hear_all(at_once)
+    hearing.hear_all(at_once)
+    assert len(model.asked) == 1
+    assert hearing.said(at_once, 0.8) > 0.5
+    assert len(model.asked) == 1
+
+
+@pytest.mark.parametrize("hears", [True, False])
+def test_what_looked_finished_and_goes_on_is_asked_about_anew(hears: bool) -> None:
+    model = FakeLanguageModel([], [(-0.1, -3.0), (-3.0, -0.1)])
+    hearing = Entailment(model).hearing(HIT)
+    hearing.hear_all("Le pont rouvre le 3.")
+    if hears:
+        hearing.hear("Le pont rouvre le 3. mars")
+    assert hearing.said("Le pont rouvre le 3. mars.", 0.8) < 0.5
+    assert [asked[-1].pieces[1].count("mars") for asked in model.asked] == [0, 1]
+
+
 @pytest.mark.parametrize(("yes", "no"), [(-0.1, -3.0), (-3.0, -0.1)])
 def test_without_a_probe_the_odds_of_yes_decide(yes: float, no: float) -> None:
     chance = said(FakeLanguageModel([], [(yes, no)]), 0.8)

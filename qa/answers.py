@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ REPLY_TOKENS = 160
 # what was written from it. Of 134 questions on tuning halves (squad2, PIAF, sample newspaper, XQuAD), it lets 3 more be
 # answered, and rightly.
 UNSURE = 0.40
+_QUOTED = re.compile(r'"[^"]+"|«[^»]+»|“[^”]+”|„[^“”]+[“”]')
 # A reply of fewer words is judged together with the question.
 FEWEST_WORDS = 5
 
@@ -370,4 +372,6 @@ def _is_heading(hit: Hit) -> bool:
 def question_language(question: str, history: Sequence[Turn]) -> str:
     """The language to answer in. Two words may be of any language; then the conversation so far decides."""
     fallback = detect_language(" ".join(turn.question for turn in history), "und") if history else "und"
-    return detect_language(question, fallback)
+    # A title keeps its language: « Quel est le but du "Project for the New American Century" ? » is French.
+    around = _QUOTED.sub(" ", question)
+    return detect_language(around if len(around.split()) > 2 else question, fallback)

@@ -12,7 +12,7 @@ from fakes import FakeEmbedder
 from index.build import build
 from index.search import Index
 from qa.answerability import DECLINE_BELOW
-from qa.answers import UNSURE, Answer, Answerer, Checked, Draft, Found
+from qa.answers import UNSURE, Answer, Answerer, Checked, Draft, Found, question_language
 from qa.conversation import Turn
 from qa.entailment import Entailment
 from qa.language_model import Asker
@@ -253,6 +253,19 @@ def test_cancelling_ends_without_a_further_word(index: Index) -> None:
     gone = Asker(cancelled=lambda: True)
     assert not last(list(Answerer(index, FakeEmbedder(), model).ask(QUESTION, (), 2, gone))).answered
     assert model.asked == []
+
+
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [
+        ('Quel est le but explicite du "Project for the new American Century" ?', "fr"),
+        ("Qui a écrit « Gone with the Wind » ?", "fr"),
+        ("Who wrote „Die Zeit und das Leben der anderen“ in the end?", "en"),
+        ('"Que faire ?"', "fr"),
+    ],
+)
+def test_a_title_that_is_quoted_does_not_make_the_language_of_the_question(question: str, language: str) -> None:
+    assert question_language(question, ()) == language
 
 
 def test_it_declines_in_the_language_of_the_question(index: Index) -> None:

@@ -6,7 +6,8 @@ import contextlib
 import re
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain, zip_longest
 from typing import Protocol
 
 from index.embedder import Embedder
@@ -16,7 +17,7 @@ from index.sentences import STOPS, is_heading, split_sentences
 from qa.answerability import DECLINE_BELOW, QUOTE_FROM, Answerability
 from qa.conversation import Turn, stand_alone_question
 from qa.declining import decline_text
-from qa.double_questions import asks_for_two
+from qa.double_questions import halves_of
 from qa.entailment import Entailment, Hearing
 from qa.grounding import Citation, Grounds, Support, check_sentence, graded, is_quoted, says_more, takes_up
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
@@ -119,6 +120,7 @@ class _Writing:
 
     started: float
     sentences: list[AnswerSentence] = field(default_factory=list)
+    earlier: list[AnswerSentence] = field(default_factory=list)  # those about the other half of the question
     citations: list[Citation] = field(default_factory=list)
     answerability: float = 0.0
     withheld: int = 0
@@ -128,12 +130,9 @@ class _Writing:
     def elapsed_ms(self) -> float:
         return (time.monotonic() - self.started) * 1000
 
-    def articles(self) -> set[str]:
-        """The ids of those that were cited."""
-        return {citation.article.id for citation in self.citations}
-
-    def text(self) -> str:
-        return " ".join(sentence.text for sentence in self.sentences)
+    def has_more(self) -> bool:
+        """Whether anything was shown since the last half of the question."""
+        return len(self.sentences) > len(self.earlier)
 
     def cite(self, hit: Hit, grounds: Grounds) -> tuple[Citation, ...]:
         """The citations of one sentence; characters that were cited before keep their number."""
@@ -177,30 +176,36 @@ class Answerer:
         language = question_language(question, history)
         standalone = stand_alone_question(history, question, language, self._model, asker)
         hits = tuple(self._index.search(standalone, k))
-        found = Found(hits, standalone, language, writing.elapsed_ms())
+        halves = [(half, tuple(self._index.search(half, k))) for half in halves_of(standalone, language) or ()]
+        shown = _in_turn([of_half for _, of_half in halves])[:k] if halves else hits
+        found = Found(shown, standalone, language, writing.elapsed_ms())
         yield found
-        yield from self._answer(found, writing, asker)
+        for half, of_half in halves:
+            # "Quand rouvrira-t-elle ?": who that is may be said in the other half.
+            yield from self._answer(
+                replace(found, hits=_in_turn([of_half, hits]), standalone_question=half), writing, asker
+            )
+        if not writing.sentences:
+            yield from self._answer(found, writing, asker)
         yield self._finish(found, writing)
 
     def _answer(self, found: Found, writing: _Writing, asker: Asker) -> Iterator[Draft | Checked]:
-        """Write from the passage found first, where it answers; from the next one if nothing of that could be shown, or
-        if two things were asked and it is of another article. Where it is nearly certain enough that the first one
-        answers, what is written from it decides.
+        """Write from the passage found first, where it answers; from the next one if nothing of that could be shown.
+        Where it is nearly certain enough that the first one answers, what is written from it decides.
 
         Of two that may answer, the likelier one is no better: an estimate from before the bill sounded surer than that.
         But with a bar below DECLINE_BELOW, those that come between are written from last, the likeliest first.
         """
+        writing.earlier = list(writing.sentences)
         doubtful: list[tuple[float, Hit]] = []
         for hit in worth_reading(found.hits):
-            if asker.cancelled() or (writing.sentences and not asks_for_two(found.standalone_question, found.language)):
+            if asker.cancelled() or writing.has_more():
                 return
-            if hit.article.id in writing.articles():
-                continue
             chance = yield from self._write_from(hit, max(self._decline_below, DECLINE_BELOW), found, writing, asker)
             if self._decline_below <= chance < DECLINE_BELOW:
                 doubtful.append((chance, hit))
         for _, hit in sorted(doubtful, key=lambda one: -one[0]):
-            if not writing.sentences and not asker.cancelled():
+            if not writing.has_more() and not asker.cancelled():
                 yield from self._write_from(hit, self._decline_below, found, writing, asker)
 
     def _write_from(
@@ -216,7 +221,7 @@ class Answerer:
             if chance < least and not hear:
                 return chance
             yield from self._check_as_written(reply, hit, unsure, found, writing, asker)
-        if chance >= QUOTE_FROM and not (writing.sentences or asker.cancelled() or _is_heading(hit)):
+        if chance >= QUOTE_FROM and not (writing.has_more() or asker.cancelled() or _is_heading(hit)):
             yield self._quote(hit, found, writing)
         return chance
 
@@ -269,7 +274,7 @@ class Answerer:
         """Hold it against the passage it was written from, then against what else was found of that article: the model
         has also read its title, and "Vostochny" may stand in the title and in the next passage only."""
         asked = found.standalone_question
-        if writing.articles() - {hit.article.id} and not says_more(sentence, writing.text(), found.language, asked):
+        if writing.earlier and not says_more(sentence, _text_of(writing.earlier), found.language, asked):
             return
         if _in_wrong_language(sentence, found, hit):
             writing.withheld += 1
@@ -297,7 +302,7 @@ class Answerer:
 
     def _finish(self, found: Found, writing: _Writing) -> Answer:
         answered = bool(writing.sentences)
-        text = writing.text() if answered else decline_text(found.language)
+        text = _text_of(writing.sentences) if answered else decline_text(found.language)
         return Answer(
             text=text,
             answered=answered,
@@ -310,6 +315,19 @@ class Answerer:
             withheld=writing.withheld,
             timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
         )
+
+
+def _text_of(sentences: Sequence[AnswerSentence]) -> str:
+    return " ".join(sentence.text for sentence in sentences)
+
+
+def _in_turn(found: Sequence[Sequence[Hit]]) -> tuple[Hit, ...]:
+    """The hits of several searches, the best of each first, every passage once."""
+    hits: dict[tuple[str, int], Hit] = {}
+    for hit in chain.from_iterable(zip_longest(*found)):
+        if hit is not None:
+            hits.setdefault((hit.article.id, hit.passage.start), hit)
+    return tuple(replace(hit, rank=rank) for rank, hit in enumerate(hits.values(), start=1))
 
 
 def _as_shown(sentence: str, found: Found, hit: Hit) -> str:

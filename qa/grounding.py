@@ -56,6 +56,15 @@ SAID_DOUBTFUL = 0.10
 SAID_SURELY = 0.70
 TAKEN_UP = 0.75
 
+# Small words that can be all that an answer adds to its question: "The bridge has not reopened", "It has one arch".
+_TELLING = (
+    "no not ne pas plus nicht non niet nie não nu inte nem değil un une uno una ein eine einen um uma een en ett egy "
+    "bir jeden"
+)
+
+# Words from which on a reply is a sentence and no mere name or figure.
+WHOLE_SENTENCE = 5
+
 # What our own prompt calls the text: a sentence about "the passage" is talk about the task, not an answer.
 _TALK = {"fr": ("passage",), "en": ("passage",), "de": ("text", "passag"), "es": ("pasaj",), "it": ("bran",)}
 
@@ -185,7 +194,10 @@ def _missing(sentence: str, language: str, question: str, article: Article, sour
 
 def _states_something(sentence: str, language: str, question: str, source: str) -> bool:
     """Not a question, not the question given back as a statement, and not talk about the passage as such."""
-    new = _new_words(sentence, language, question)
+    new = set(_new_words(sentence, language, question))
+    if len(sentence.split()) >= WHOLE_SENTENCE:  # "Verchamp-les-Deux" is made of small words and the question's
+        small = " ".join(word for word in FUNCTION_WORDS.get(language, "").split() if word not in _TELLING.split())
+        new -= set(stem_words(small, language))
     if not new or sentence.rstrip(" »”\"'").endswith("?"):
         return False
     talk = set(_TALK.get(language, ())).intersection(new)

@@ -192,8 +192,26 @@ def test_a_question_about_two_things_is_answered_from_two_articles(index: Index)
     assert {citation.article.id for citation in answer.citations} == {"pont.md", "cidre.md"}
 
 
-def test_what_a_second_article_only_repeats_is_left_out(index: Index) -> None:
-    model = FakeLanguageModel(["La récolte de cidre a donné 40 tonnes.", "Les travaux du pont ont coûté."], [YES, YES])
+def test_each_half_of_a_question_is_asked_by_itself(index: Index) -> None:
+    model = FakeLanguageModel(["La récolte a donné 40 tonnes.", "Ils ont coûté 618 000 euros."], [YES, YES])
+    events = ask(index, model, "Combien de tonnes la récolte de cidre a donné, et combien ont coûté les travaux ?")
+    asked = [messages[-1].text.rpartition("Question: ")[2] for messages in model.asked]
+    assert asked == ["Combien de tonnes la récolte de cidre a donné ?", "Combien ont coûté les travaux ?"]
+    assert isinstance(events[0], Found)
+    assert [hit.rank for hit in events[0].hits] == [1, 2]
+    assert last(events).text == "La récolte a donné 40 tonnes. Ils ont coûté 618 000 euros."
+
+
+def test_where_no_half_is_answered_the_whole_question_is_asked(index: Index) -> None:
+    model = FakeLanguageModel(
+        [*["-"] * 4, "La récolte a donné 40 tonnes et les travaux 618 000 euros."], [NO, NO, NO, NO, YES]
+    )
+    ask(index, model, TWO)
+    assert model.asked[4][-1].text.endswith(TWO)
+
+
+def test_what_the_other_half_only_repeats_is_left_out(index: Index) -> None:
+    model = FakeLanguageModel(["La récolte de cidre a donné 40 tonnes."] * 2 + ["-"], [YES, LIKELY, NO])
     answer = last(ask(index, model, TWO))
     assert [sentence.text for sentence in answer.sentences] == ["La récolte de cidre a donné 40 tonnes."]
     assert answer.withheld == 0
@@ -286,6 +304,7 @@ def test_what_the_question_named_already_brings_no_citation_of_its_own(index: In
     "empty",
     [
         "Les travaux du pont des Tanneurs ont coûté.",  # the question given back
+        "Ces travaux du pont des Tanneurs, ils ont été coûté.",  # and with small words
         "Les travaux du pont des Tanneurs ont coûté beaucoup.",  # one word more, and nobody said it
         "Combien ont coûté les travaux de la maire Hélène Marchand ?",
         "Le passage ne dit pas combien les travaux ont coûté.",

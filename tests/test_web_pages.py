@@ -237,7 +237,7 @@ def test_a_question_is_answered_without_javascript() -> None:
     sentences = page.all(class_="sentence")
     assert sentences[0].startswith("Le pont des Tanneurs doit rouvrir le 15 mars 2026.")
     assert "[1]" in sentences[0]
-    assert "soutenu en partie" in sentences[1]
+    assert "appui incertain" in sentences[1]
     assert (
         page.all("p", class_="summary")[0]
         == "2 phrases vérifiées dans 2 articles · 1 phrase écartée, faute de source · 3,5 s"

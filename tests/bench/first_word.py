@@ -21,6 +21,7 @@ import statistics
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ from qa.squad import read_squad
 
 DEFAULT_HOME = Path(".sourcier/bench-piaf")
 PASSAGES = 3
+WAYS = ("a plain", "b stored", "c fresh")
 
 
 @dataclass
@@ -145,7 +147,7 @@ def main() -> None:
     parser.add_argument("--decline-below", type=float, default=DECLINE_BELOW, help="0: decline nothing")
     parser.add_argument("--home", type=Path, default=DEFAULT_HOME)
     parser.add_argument("--language-model", help="a name of `sourcier models`, or the path of a chat GGUF")
-    parser.add_argument("--out", type=Path, help="a file for each question's figures, as JSON lines")
+    parser.add_argument("--out", type=Path, help="a file for each question's figures; with one of before, go on")
     given = parser.parse_args()
 
     embedder, name = load_embedder(None)
@@ -162,16 +164,19 @@ def main() -> None:
         chosen = random.Random(given.seed).sample(questions[1::2], given.questions)
         _warm_up(plain, sourcier, questions[0])
         print(f"memory: {before} MB with embedder and index, {with_sourcier} MB with Sourcier's model besides")
-        done: list[Measured] = []
+        done = _measured_before(given.out)
+        known = {one.question for one in done}
         with contextlib.suppress(KeyboardInterrupt):
             for number, asked in enumerate(chosen, start=1):
+                if asked.question in known:
+                    continue
                 for measured in _three_ways(plain, sourcier, asked):
                     measured.recall = answer_recall(measured.shown, asked.answers)
                     measured.recall_written = answer_recall(measured.written, asked.answers)
                     done.append(measured)
                     if given.out:
                         with given.out.open("a", encoding="utf-8") as file:
-                            file.write(json.dumps(asdict(measured), ensure_ascii=False) + "\n")
+                            file.write(_line(measured))
                 print(f"\r{number} of {len(chosen)}", end="", flush=True)
         print(f"\r{len(done) // 3} questions of PIAF, seed {given.seed}; seconds, median (and 90th percentile)")
         _print_table(done)
@@ -179,6 +184,21 @@ def main() -> None:
             _together(plain, sourcier, chosen, given.readers)
         print(f"memory at the end: {_memory_mb()} MB")
         sourcier.model.close()
+
+
+def _measured_before(path: Path | None) -> list[Measured]:
+    """What an interrupted run wrote; a question that was not asked in all three ways is asked again."""
+    if not path or not path.exists():
+        return []
+    done = [Measured(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    ways = Counter(one.question for one in done)
+    whole = [one for one in done if ways[one.question] == len(WAYS)]
+    path.write_text("".join(_line(one) for one in whole), encoding="utf-8")
+    return whole
+
+
+def _line(measured: Measured) -> str:
+    return json.dumps(asdict(measured), ensure_ascii=False) + "\n"
 
 
 def _three_ways(plain: Plain, sourcier: Sourcier, asked: LabelledQuestion) -> Iterable[Measured]:

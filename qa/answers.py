@@ -222,7 +222,7 @@ class Answerer:
                 return chance
             yield from self._check_as_written(reply, hit, unsure, found, writing, asker)
         if chance >= QUOTE_FROM and not (writing.has_more() or asker.cancelled() or _is_heading(hit)):
-            yield self._quote(hit, found, writing)
+            yield from self._quote(hit, found, writing)
         return chance
 
     def _check_as_written(
@@ -261,12 +261,12 @@ class Answerer:
                     yield from self._check(sentence, found, hit, unsure, writing, hearing)
                     hearing = next_hearing()
 
-    def _quote(self, hit: Hit, found: Found, writing: _Writing) -> Checked:
+    def _quote(self, hit: Hit, found: Found, writing: _Writing) -> Iterator[Checked]:
         """The sentence nearest to the question, as it stands: the passage answers, but no reply could be shown."""
         words = hit.article.text[hit.sentence.start : hit.sentence.end]
-        return self._show(
-            quoted(words, found.language), hit, Grounds("supported", hit.vector, (hit.sentence,), ()), writing
-        )
+        if not _only_repeats(words, found, writing):
+            grounds = Grounds("supported", hit.vector, (hit.sentence,), ())
+            yield self._show(quoted(words, found.language), hit, grounds, writing)
 
     def _check(
         self, sentence: str, found: Found, hit: Hit, unsure: bool, writing: _Writing, hearing: Hearing | None
@@ -274,7 +274,7 @@ class Answerer:
         """Hold it against the passage it was written from, then against what else was found of that article: the model
         has also read its title, and "Vostochny" may stand in the title and in the next passage only."""
         asked = found.standalone_question
-        if writing.earlier and not says_more(sentence, _text_of(writing.earlier), found.language, asked):
+        if _only_repeats(sentence, found, writing):
             return
         if _in_wrong_language(sentence, found, hit):
             writing.withheld += 1
@@ -315,6 +315,12 @@ class Answerer:
             withheld=writing.withheld,
             timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
         )
+
+
+def _only_repeats(sentence: str, found: Found, writing: _Writing) -> bool:
+    """Whether it has nothing that was not said about the other half of the question."""
+    shown = _text_of(writing.earlier)
+    return bool(shown) and not says_more(sentence, shown, found.language, found.standalone_question)
 
 
 def _text_of(sentences: Sequence[AnswerSentence]) -> str:

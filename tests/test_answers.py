@@ -217,6 +217,13 @@ def test_what_the_other_half_only_repeats_is_left_out(index: Index) -> None:
     assert answer.withheld == 0
 
 
+def test_the_passage_is_not_quoted_for_what_the_other_half_said(index: Index) -> None:
+    cost = "Les travaux ont coûté 618 000 euros."
+    model = FakeLanguageModel([cost, "-", "-"], [YES, YES, NO])
+    answer = last(ask(index, model, "Combien ont coûté les travaux du pont, et combien ont coûté ceux des Tanneurs ?"))
+    assert [sentence.text for sentence in answer.sentences] == [cost]
+
+
 def test_a_slip_in_a_name_is_put_right_before_the_check(index: Index) -> None:
     model = FakeLanguageModel(["Les travaux du pont des Taneurs ont coûté 618 000 euros."], [YES])
     assert last(ask(index, model, QUESTION)).text == "Les travaux du pont des Tanneurs ont coûté 618 000 euros."

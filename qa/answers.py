@@ -19,8 +19,19 @@ from qa.conversation import Turn, stand_alone_question
 from qa.declining import decline_text
 from qa.double_questions import halves_of
 from qa.entailment import Entailment, Hearing
-from qa.grounding import Citation, Grounds, Support, check_sentence, graded, is_quoted, says_more, takes_up
+from qa.grounding import (
+    QUOTED_TAKES_UP,
+    Citation,
+    Grounds,
+    Support,
+    check_sentence,
+    graded,
+    is_quoted,
+    says_more,
+    takes_up,
+)
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
+from qa.orders import is_order
 from qa.prompt import NOTHING, answer_messages
 from qa.quoting import quoted
 from qa.spelling import with_names_of
@@ -264,7 +275,11 @@ class Answerer:
     def _quote(self, hit: Hit, found: Found, writing: _Writing) -> Iterator[Checked]:
         """The sentence nearest to the question, as it stands: the passage answers, but no reply could be shown."""
         words = hit.article.text[hit.sentence.start : hit.sentence.end]
-        if not _only_repeats(words, found, writing):
+        if is_order(words) or _only_repeats(words, found, writing):
+            return
+        if found.language != hit.article.language or takes_up(
+            words, found.standalone_question, found.language, QUOTED_TAKES_UP
+        ):
             grounds = Grounds("supported", hit.vector, (hit.sentence,), ())
             yield self._show(quoted(words, found.language), hit, grounds, writing)
 

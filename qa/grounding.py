@@ -55,6 +55,9 @@ SAID_DOUBTFUL = 0.10
 # said too.
 SAID_SURELY = 0.70
 TAKEN_UP = 0.75
+# And that much of a sentence of the passage that is quoted because nothing else can be shown: "ratatouille ratatouille"
+# is the nearest sentence to many a question of that article.
+QUOTED_TAKES_UP = 0.25
 
 # Small words that can be all that an answer adds to its question: "The bridge has not reopened", "It has one arch".
 _TELLING = (
@@ -137,12 +140,13 @@ def graded(grounds: Grounds, said: float, unsure: bool, hard_to_tell: bool) -> G
     return Grounds(support, said, grounds.spans, ())
 
 
-def takes_up(sentence: str, question: str, language: str) -> bool:
-    """Whether it says something of what the question is about, and not something true that is next to it."""
+def takes_up(sentence: str, question: str, language: str, share: float = TAKEN_UP) -> bool:
+    """Whether it says something of what the question is about, and not something true that is next to it: it has this
+    share of the question's words."""
     small = set(stem_words(FUNCTION_WORDS.get(language, ""), language))
     asked = set(stem_words(question, language)) - small
     taken = asked.intersection(stem_words(sentence, language))
-    return len(taken) >= TAKEN_UP * len(asked)
+    return len(taken) >= share * len(asked)
 
 
 def is_quoted(sentence: str, passage: Passage, article: Article) -> bool:

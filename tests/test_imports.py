@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,3 +49,13 @@ def test_imports_are_seen_wherever_they_stand() -> None:
 def test_rooms_are_ours(room: str) -> None:
     module = importlib.import_module(room)
     assert module.__file__ == str(ROOT / room / "__init__.py")
+
+
+def test_whatever_lies_beside_the_code_is_installed_with_it() -> None:
+    """`pip install .` takes what pyproject.toml names; a probe that is left out is a probe that nobody misses."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "package-data"
+    ]
+    for room in ("index", "qa", "web"):
+        beside = {path for path in (ROOT / room).rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+        assert beside == {path for pattern in declared.get(room, []) for path in (ROOT / room).glob(pattern)}

@@ -121,7 +121,7 @@ class SentenceTransformerEmbedder:
         with self._turn:
             vectors = self._encoder.encode(inputs)
         result: Vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        # Half precision leaves lengths off by up to half a percent; scores of exact neighbours would depend on it.
+        # A model may leave lengths off a little (bfloat16 by half a percent); scores of near neighbours would depend on it.
         result /= np.linalg.norm(result, axis=1, keepdims=True)
         if not np.isfinite(result).all():
             raise BadQuery("This text cannot be embedded (the model returned no finite vector).")

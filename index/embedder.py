@@ -121,7 +121,7 @@ class SentenceTransformerEmbedder:
         with self._turn:
             vectors = self._encoder.encode(inputs)
         result: Vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        # A model may leave lengths off a little (bfloat16 by half a percent); scores of near neighbours would depend on it.
+        # A model may leave lengths a little off (bfloat16 by half a percent); scores of near neighbours depend on them.
         result /= np.linalg.norm(result, axis=1, keepdims=True)
         if not np.isfinite(result).all():
             raise BadQuery("This text cannot be embedded (the model returned no finite vector).")

@@ -30,6 +30,7 @@ from index.checksums import file_digests, stamp_path
 from index.durable_files import sync_file, sync_folder
 from index.model_cache import model_cache
 from index.progress import NoProgress, Progress
+from index.torch_encoder import TorchEncoder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -118,24 +119,23 @@ def _is_whole(place: Path) -> bool:
 
 def _convert(folder: Path, place: Path) -> None:
     with _beside(place) as made:
-        model = _torch_model(folder)
+        published = TorchEncoder(folder)
         try:
-            graph = _in_8_bits(_traced(model))
+            graph = _in_8_bits(_traced(published.model))
         except Exception as error:  # whatever torch or OpenVINO do not know of this model
             raise CannotConvert(f"it cannot be traced: {error}") from error
         openvino().save_model(graph, made / "model.xml", compress_to_fp16=False)
         del graph
-        prompts = model.prompts
         facts = Facts(
-            dim=int(model.get_embedding_dimension() or 0),
-            max_tokens=int(model.max_seq_length or 512),
-            query_prompt=prompts.get("query") or "",
-            document_prompt=prompts.get("document") or prompts.get("passage") or "",
+            dim=published.dim,
+            max_tokens=int(published.model.max_seq_length or 512),
+            query_prompt=published.query_prompt,
+            document_prompt=published.document_prompt,
             digests=file_digests(made),
         )
         stamp_path(made).unlink(missing_ok=True)
         (made / "facts.json").write_text(json.dumps(asdict(facts), indent=1), encoding="utf-8")
-        _compare(model, folder, made)
+        _compare(published, folder, made)
         for file in made.iterdir():
             sync_file(file)
 
@@ -153,15 +153,6 @@ def _beside(place: Path) -> Iterator[Path]:
         sync_folder(place.parent)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-
-
-def _torch_model(folder: Path) -> SentenceTransformer:
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
-
-    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
-    return SentenceTransformer(str(folder), device="cpu", local_files_only=True).float().eval()
 
 
 def _traced(model: SentenceTransformer) -> Any:
@@ -241,14 +232,14 @@ def _constant(node: Any) -> npt.NDArray[np.float32] | None:
     return data.astype(np.float32) if data.dtype.kind == "f" else data
 
 
-def _compare(model: SentenceTransformer, folder: Path, made: Path) -> None:
+def _compare(published: TorchEncoder, folder: Path, made: Path) -> None:
     from index.int8_encoder import Int8Encoder
 
     try:
-        mine = Int8Encoder(folder, made).encode(list(_COMPARED))
+        mine = Int8Encoder(folder, made).encode(_COMPARED)
     except Exception as error:  # a tokenizer that is not in one file, an operation OpenVINO does not have
         raise CannotConvert(f"it does not run: {error}") from error
-    theirs = model.encode(list(_COMPARED), convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False)
+    theirs = published.encode(_COMPARED)
     nearness = np.sum(mine * theirs, axis=1) / np.linalg.norm(mine, axis=1)
     log.info("8-bit vectors are at %.4f to %.4f of torch's", nearness.min(), nearness.max())
     if not nearness.min() >= LEAST_COSINE:

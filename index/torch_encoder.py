@@ -32,23 +32,23 @@ class TorchEncoder:
 
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         # bfloat16 is faster on some processors and slower on others (145 ms a query for 125 on one with AVX-512 BF16).
-        self._model = SentenceTransformer(
+        self.model = SentenceTransformer(
             str(folder), device="cpu", local_files_only=True, model_kwargs={"torch_dtype": torch.float32}
         )
-        prompts = self._model.prompts
+        prompts = self.model.prompts
         self.query_prompt = prompts.get("query") or ""
         self.document_prompt = prompts.get("document") or prompts.get("passage") or ""
-        dim = self._model.get_embedding_dimension()
+        dim = self.model.get_embedding_dimension()
         if dim is None:
             raise ModelFileError(f"{folder} does not say how many dimensions its vectors have.")
         self.dim: int = dim
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        encoded = self._model.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
+        encoded = self.model.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        return self._model.encode(
+        return self.model.encode(
             list(texts),
             batch_size=BATCH_SIZE,
             normalize_embeddings=True,

@@ -20,6 +20,7 @@ from qa.declining import decline_text
 from qa.double_questions import halves_of
 from qa.entailment import Entailment, Hearing
 from qa.grounding import (
+    FEWEST_WORDS,
     QUOTED_TAKES_UP,
     Citation,
     Grounds,
@@ -46,9 +47,8 @@ REPLY_TOKENS = 160
 # what was written from it. Of 134 questions on tuning halves (squad2, PIAF, sample newspaper, XQuAD), it lets 3 more be
 # answered, and rightly.
 UNSURE = 0.40
+# What stands between quotation marks.
 _QUOTED = re.compile(r'"[^"]+"|«[^»]+»|“[^”]+”|„[^“”]+[“”]')
-# A reply of fewer words is judged together with the question.
-FEWEST_WORDS = 5
 
 
 @dataclass(frozen=True, slots=True)

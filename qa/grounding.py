@@ -65,8 +65,8 @@ _TELLING = (
     "bir jeden"
 )
 
-# Words from which on a reply is a sentence and no mere name or figure.
-WHOLE_SENTENCE = 5
+# A reply of fewer words is a mere name or figure; it is judged together with the question.
+FEWEST_WORDS = 5
 
 # What our own prompt calls the text: a sentence about "the passage" is talk about the task, not an answer.
 _TALK = {"fr": ("passage",), "en": ("passage",), "de": ("text", "passag"), "es": ("pasaj",), "it": ("bran",)}
@@ -199,7 +199,7 @@ def _missing(sentence: str, language: str, question: str, article: Article, sour
 def _states_something(sentence: str, language: str, question: str, source: str) -> bool:
     """Not a question, not the question given back as a statement, and not talk about the passage as such."""
     new = set(_new_words(sentence, language, question))
-    if len(sentence.split()) >= WHOLE_SENTENCE:  # "Verchamp-les-Deux" is made of small words and the question's
+    if len(sentence.split()) >= FEWEST_WORDS:  # "Verchamp-les-Deux" is made of small words and the question's
         small = " ".join(word for word in FUNCTION_WORDS.get(language, "").split() if word not in _TELLING.split())
         new -= set(stem_words(small, language))
     if not new or sentence.rstrip(" »”\"'").endswith("?"):

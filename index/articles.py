@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Protocol
 
 from index.article_fields import Fields
 from index.article_formats import read_html, read_jsonl, read_plain_text
@@ -31,6 +32,31 @@ class Article:
     url: str | None = None
 
 
+class Readings(Protocol):
+    """What is known of files that were read before (index/readings.py)."""
+
+    def known(self, file: Path, file_id: str) -> list[Article] | None:
+        """The articles of a file that has not changed; None where it is to be read. `file_id` is its id by default."""
+
+    def note(self, file: Path, articles: int, whole: bool) -> None:
+        """The file that was asked for last gave so many articles; `whole`: and no error."""
+
+    def language_of(self, text: str) -> str: ...
+
+
+class NoReadings:
+    """Reads everything."""
+
+    def known(self, file: Path, file_id: str) -> list[Article] | None:
+        return None
+
+    def note(self, file: Path, articles: int, whole: bool) -> None:
+        pass
+
+    def language_of(self, text: str) -> str:
+        return detect_language(text)
+
+
 # Long enough for a web address as an id, short enough for every table and log line.
 MAX_ID_CHARS = 200
 
@@ -45,7 +71,7 @@ _READERS: dict[str, Callable[[Path], Iterator[Fields | ArticleError]]] = {
 _NOT_ARTICLES = ("readme", "license", "questions.jsonl")
 
 
-def read_articles(paths: Sequence[Path]) -> Iterator[Article | ArticleError]:
+def read_articles(paths: Sequence[Path], readings: Readings | None = None) -> Iterator[Article | ArticleError]:
     """Read the articles of files and folders, in a stable order; what cannot be read comes as an ArticleError.
 
     A folder is read with all folders in it, without hidden files, README*, LICENSE*, questions.jsonl and files that are
@@ -58,23 +84,48 @@ def read_articles(paths: Sequence[Path]) -> Iterator[Article | ArticleError]:
             if isinstance(found, ArticleError):
                 yield found
                 continue
-            for fields in _READERS[found.suffix.lower()](found):
-                yield fields if isinstance(fields, ArticleError) else _article(fields, found, path, places)
+            articles, whole = 0, True
+            for read in _read(found, _id_of(found, path), places, readings or NoReadings()):
+                articles += isinstance(read, Article)
+                whole &= isinstance(read, Article)
+                yield read
+            if readings is not None:
+                readings.note(found, articles, whole)
 
 
-def _article(fields: Fields, file: Path, given: Path, places: dict[str, str]) -> Article | ArticleError:
-    """Complete the fields with an id and a language, and remember where the id was first seen."""
-    own_id = fields.id or _id_of(file, given) + (f"#{fields.line}" if fields.line else "")
+def _read(file: Path, file_id: str, places: dict[str, str], readings: Readings) -> Iterator[Article | ArticleError]:
+    """The articles of one file, as they were read before or anew."""
+    if (known := readings.known(file, file_id)) is not None:
+        for article in known:
+            taken = _taken(article.id, str(file), places)
+            yield ArticleError(str(file), taken) if taken else article
+        return
+    for fields in _READERS[file.suffix.lower()](file):
+        yield fields if isinstance(fields, ArticleError) else _article(fields, file, file_id, places, readings)
+
+
+def _article(
+    fields: Fields, file: Path, file_id: str, places: dict[str, str], readings: Readings
+) -> Article | ArticleError:
+    """Complete the fields with an id and a language."""
+    own_id = fields.id or file_id + (f"#{fields.line}" if fields.line else "")
     place = f"{file}:{fields.line}" if fields.line else str(file)
     if problem := _problem_with_id(own_id):
         return ArticleError(place, problem)
-    if own_id in places:
-        return ArticleError(place, f"same id as {places[own_id]}: {own_id}. Give one of them another id")
-    places[own_id] = place
-    language = fields.language or detect_language(f"{fields.title}\n{fields.text}")
+    if taken := _taken(own_id, place, places):
+        return ArticleError(place, taken)
+    language = fields.language or readings.language_of(f"{fields.title}\n{fields.text}")
     return Article(
         own_id, fields.title, fields.text, language, fields.published, fields.author, fields.source, fields.url
     )
+
+
+def _taken(own_id: str, place: str, places: dict[str, str]) -> str | None:
+    """What to say where the id was seen before; else it is remembered where it was first seen."""
+    if own_id in places:
+        return f"same id as {places[own_id]}: {own_id}. Give one of them another id"
+    places[own_id] = place
+    return None
 
 
 def _id_of(file: Path, given: Path) -> str:

@@ -1,4 +1,4 @@
-"""Articles to the next generation of the index: unchanged sentences keep their vector; one atomic switch at the end.
+"""Articles to the next generation of the index: what did not change is taken over; one atomic switch at the end.
 
 Order matters, so that a crash at any line leaves the old generation serving:
 write beside -> vectors -> fsync -> checksums -> manifest -> rename -> CURRENT -> remove what CURRENT does not name.
@@ -6,38 +6,40 @@ write beside -> vectors -> fsync -> checksums -> manifest -> rename -> CURRENT -
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import faiss
 import numpy as np
 
 from index.articles import read_articles
 from index.contents import Contents
-from index.durable_files import replace_text, sync_file
 from index.embedder import Embedder, Vectors
 from index.errors import ArticleError, IndexProblem
-from index.generation import Generation, current_folder, index_folder
+from index.generation import current_folder, index_folder
 from index.generations import (
     UNFINISHED_FILE,
+    Earlier,
     build_lock,
     building_folder,
     disk_problems,
+    earlier_generations,
     next_name,
-    open_served,
-    publish,
     remove_unserved,
 )
 from index.generations import rollback as rollback
 from index.headings import heading_of as heading_of
-from index.manifest import ARTICLES_FILE, FORMAT_VERSION, MANIFEST_FILE, VECTORS_FILE, Manifest, sha256_of
+from index.manifest import ARTICLES_FILE, FORMAT_VERSION, Manifest
+from index.new_generation import blocks_of, finish_generation, rows_of
 from index.passages import PASSAGE_TOKENS
+from index.readings import Readings
+from index.recipe import recipe
 from index.unfinished_vectors import UnfinishedVectors
+from index.vector_blocks import as_keys, find, keys_of, write_blocks
 
 Progress = Callable[[str, int, int], None]
 """(what is being done, done so far, total; 0 when not known)."""
@@ -45,8 +47,6 @@ Progress = Callable[[str, int, int], None]
 # Sentences embedded between two notes on disk and two steps of the progress bar: five to fifteen seconds of work, the
 # most that a kill can lose. Twice the embedder's batch, so that sentences of one length still go together.
 CHECKPOINT = 64
-# Vectors copied together into the new index: 25 MB of 768 dimensions.
-_COPIED_TOGETHER = 8192
 
 
 @dataclass(slots=True)
@@ -79,12 +79,9 @@ def build(
         with build_lock(root):
             # First, because what a kill or a rollback left may be what fills the disk.
             remove_unserved(home)
-            previous = open_served(home)
             try:
-                _build(paths, home, previous, embedder, embedder_name, report, progress)
+                _build(paths, home, embedder, embedder_name, report, progress)
             finally:
-                if previous is not None:
-                    previous.retire()
                 remove_unserved(home)
             (root / UNFINISHED_FILE).unlink(missing_ok=True)
     report.seconds = time.monotonic() - started
@@ -92,27 +89,29 @@ def build(
 
 
 def _build(
-    paths: Sequence[Path],
-    home: Path,
-    previous: Generation | None,
-    embedder: Embedder,
-    embedder_name: str,
-    report: BuildReport,
-    progress: Progress,
+    paths: Sequence[Path], home: Path, embedder: Embedder, embedder_name: str, report: BuildReport, progress: Progress
 ) -> None:
     root = index_folder(home)
-    with building_folder(root) as folder:
-        with closing(Contents(folder / ARTICLES_FILE, embedder)) as contents:
-            _read(paths, contents, report, progress)
-            if previous is not None and _is_current_and_same(home, previous.manifest, contents, embedder):
-                report.unchanged, report.generation = True, previous.manifest.generation
-                return
-            with closing(UnfinishedVectors(root / UNFINISHED_FILE, embedder.dim)) as unfinished:
-                _write_vectors(folder / VECTORS_FILE, contents, previous, unfinished, embedder, report, progress)
-            contents.finish()
+    generations = earlier_generations(home)
+    with contextlib.ExitStack() as opened:
+        folder = opened.enter_context(building_folder(root))
+        earlier = rows_of(generations)
+        if earlier is not None:
+            opened.callback(earlier.close)
+            # Made otherwise, or split by the tokens of another model: nothing of it can be taken over but vectors.
+            if not earlier.words_fit or generations[0].manifest.embedder_digest != embedder.digest:
+                earlier = None
+        contents = opened.enter_context(closing(Contents(folder / ARTICLES_FILE, embedder, earlier)))
+        readings = Readings(earlier)
+        _read(paths, contents, readings, report, progress)
+        if earlier is not None and _is_same(home, generations[0], contents):
+            report.unchanged, report.generation = True, generations[0].folder.name
+            return
+        contents.finish(readings.files, readings.detected)
+        with closing(UnfinishedVectors(root / UNFINISHED_FILE, embedder.dim)) as unfinished:
+            written = _write_vectors(folder, contents, generations, unfinished, embedder, report, progress)
+        contents.close()
         report.generation = next_name(root)
-        for name in (ARTICLES_FILE, VECTORS_FILE):
-            sync_file(folder / name)
         manifest = Manifest(
             format_version=FORMAT_VERSION,
             generation=report.generation,
@@ -125,18 +124,19 @@ def _build(
             sentences=report.sentences,
             languages=contents.languages,
             corpus_digest=contents.digest,
-            checksums={name: sha256_of(folder / name) for name in (ARTICLES_FILE, VECTORS_FILE)},
+            recipe=recipe(),
+            checksums={},
             built_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        replace_text(folder / MANIFEST_FILE, manifest.to_json())
-        # As a server will open it, while nothing points to it yet.
-        Generation(folder).retire()
-        publish(folder, report.generation, previous.manifest.generation if previous else None)
+        previous = next((one.folder.name for one in generations if one.whole), None)
+        finish_generation(folder, manifest, written, generations, previous)
 
 
-def _read(paths: Sequence[Path], contents: Contents, report: BuildReport, progress: Progress) -> None:
+def _read(
+    paths: Sequence[Path], contents: Contents, readings: Readings, report: BuildReport, progress: Progress
+) -> None:
     """Put every article that can be read into the contents. Raises IndexProblem when there is none."""
-    for article in read_articles(paths):
+    for article in read_articles(paths, readings):
         if isinstance(article, ArticleError):
             report.unreadable.append(article)
         else:
@@ -151,52 +151,40 @@ def _read(paths: Sequence[Path], contents: Contents, report: BuildReport, progre
         )
 
 
-def _is_current_and_same(home: Path, manifest: Manifest, contents: Contents, embedder: Embedder) -> bool:
-    return (manifest.generation, manifest.corpus_digest, manifest.embedder_digest) == (
-        current_folder(home).name,
-        contents.digest,
-        embedder.digest,
-    )
+def _is_same(home: Path, served: Earlier, contents: Contents) -> bool:
+    """Whether what is served, and whole, says the same."""
+    return served.whole and served.folder == current_folder(home) and served.manifest.corpus_digest == contents.digest
 
 
 def _write_vectors(
-    path: Path,
+    folder: Path,
     contents: Contents,
-    previous: Generation | None,
+    generations: list[Earlier],
     unfinished: UnfinishedVectors,
     embedder: Embedder,
     report: BuildReport,
     progress: Progress,
-) -> None:
-    """One vector a sentence, in sentence order: taken over where the key is known, embedded where not."""
-    known = _known_rows(previous, embedder)
-    missing: dict[bytes, tuple[int, int]] = {}
-    for number, key, length in contents.sentence_keys():
-        if key not in known and key not in unfinished:
-            missing.setdefault(key, (length, number))
+) -> dict[str, str]:
+    """One vector for each different sentence: taken over where the key is known, embedded where not.
+
+    Returns the names of the blocks that were written, with their SHA-256.
+    """
+    keys = contents.sentence_keys()
+    needed, blocks = as_keys(keys), blocks_of(generations, embedder.digest)
+    unknown = [int(number) for number in np.flatnonzero(find(needed, keys_of(blocks)) < 0)]
+    missing = {keys[number]: number for number in reversed(unknown) if keys[number] not in unfinished}
     # Longest first: batches of one length waste no padding, and a memory shortage shows at once rather than at the end.
-    order = sorted(missing, key=lambda key: -missing[key][0])
+    order = sorted(missing, key=lambda key: (-contents.length(missing[key]), missing[key]))
     if order:
         progress("embedding", 0, len(order))
     for first in range(0, len(order), CHECKPOINT):
         some = order[first : first + CHECKPOINT]
-        fresh = embedder.embed_texts(contents.sources([missing[key][1] for key in some]))
+        fresh = embedder.embed_texts(contents.sources([missing[key] for key in some]))
         unfinished.append(some, _checked(fresh, len(some), embedder))
         report.embedded += len(some)
         progress("embedding", report.embedded, len(order))
 
-    flat = faiss.IndexFlatIP(embedder.dim)
-    for some in _batched((key for _, key, _ in contents.sentence_keys()), _COPIED_TOGETHER):
-        rows = np.array([known.get(key, -1) for key in some], np.int64)
-        block = np.empty((len(some), embedder.dim), np.float32)
-        if previous is not None and (rows >= 0).any():
-            block[rows >= 0] = previous.vectors(rows[rows >= 0])
-        for position in np.flatnonzero(rows < 0):
-            block[position] = unfinished[some[position]]
-        flat.add(block)
-    # Given a path, FAISS does not notice a disk that is full when the file is closed, and leaves a short file.
-    with path.open("wb") as file:
-        faiss.write_index(flat, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]  # not in its stubs
+    return write_blocks(folder, needed, blocks, unfinished.__getitem__, embedder.dim)
 
 
 def _checked(vectors: Vectors, count: int, embedder: Embedder) -> Vectors:
@@ -212,17 +200,3 @@ def _checked(vectors: Vectors, count: int, embedder: Embedder) -> Vectors:
 
 
 _ADVICE = "The index is as it was. Use another embedding model."
-
-
-def _known_rows(previous: Generation | None, embedder: Embedder) -> dict[bytes, int]:
-    """Key -> row of the previous generation's vectors, when they are of the same embedder."""
-    if previous is None or previous.manifest.embedder_digest != embedder.digest:
-        return {}
-    return {row["key"]: row["number"] for row in previous.rows("SELECT number, key FROM sentences")}
-
-
-def _batched(keys: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
-    """Runs of at most `size` keys (itertools.batched comes with Python 3.12)."""
-    keys = iter(keys)
-    while some := list(itertools.islice(keys, size)):
-        yield some

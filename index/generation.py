@@ -1,11 +1,11 @@
-"""One immutable index on disk: manifest.json, articles.sqlite (articles, passages, sentences, words), vectors.faiss.
+"""One immutable index on disk: manifest.json, articles.sqlite (articles, passages, sentences, words), vectors.
 
     .sourcier/index/CURRENT         name of the generation that is served and of the one before it, replaced in one step
     .sourcier/index/000007/         the folder it names; its manifest was written last and holds checksums of the rest
     .sourcier/index/000006/         the previous one, for rollback
 
-Row i of vectors.faiss is the sentence with number i; the sentences of a passage are consecutive, and so are the
-passages of an article.
+The vectors lie in blocks (index/vector_blocks.py), which may be the same files in several generations. The sentences of
+a passage are consecutive, and so are the passages of an article; row i of the vectors in memory is of sentence i.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ import numpy.typing as npt
 from index.articles import Article
 from index.embedder import Vectors
 from index.errors import BrokenIndex, NoIndex
-from index.manifest import ARTICLES_FILE, VECTORS_FILE, sha256_of
+from index.manifest import ARTICLES_FILE, sha256_of
 from index.manifest import Manifest as Manifest
 from index.passages import Passage, Span
 from index.tables import as_article
+from index.vector_blocks import Block, Keys, as_keys, copy_vectors, find, keys_of
 
 CURRENT_FILE = "CURRENT"
 # Connections opened at once, while the files still have names: a generation that was removed can be read to the end.
@@ -74,8 +75,7 @@ class Generation:
         self.folder = folder
         self.manifest = Manifest.read(folder)
         for name, expected in self.manifest.checksums.items():
-            _check_file(folder / name, expected)
-        self._vectors = _read_vectors(folder / VECTORS_FILE, self.manifest)
+            check_file(folder / name, expected)
         self._lock = threading.Lock()
         self._readers = 0
         self._retired = False
@@ -84,10 +84,17 @@ class Generation:
             for _ in range(CONNECTIONS):
                 self._connections.put(_connect(folder / ARTICLES_FILE))
             self.first_sentences = self._first_sentences()
+            self.slots = np.array([row[0] for row in self.rows("SELECT slot FROM passages ORDER BY number")], np.int64)
+            keys = as_keys([row[0] for row in self.rows("SELECT key FROM sentences ORDER BY number")])
             self.common_words = frozenset(row[0] for row in self.rows("SELECT word FROM common_words"))
         except sqlite3.Error as error:
             self._close()
             raise BrokenIndex(folder / ARTICLES_FILE, f"SQLite cannot read it ({error})") from error
+        try:
+            self._vectors = _read_vectors(folder, self.manifest, keys)
+        except BrokenIndex:
+            self._close()
+            raise
 
     def _first_sentences(self) -> npt.NDArray[np.int64]:
         """(passages,): number of the first sentence of each passage, rising."""
@@ -183,7 +190,8 @@ class Generation:
         return found
 
 
-def _check_file(path: Path, expected: str) -> None:
+def check_file(path: Path, expected: str) -> None:
+    """Raises BrokenIndex where the file is not, byte for byte, the one of this SHA-256."""
     try:
         found = sha256_of(path)
     except FileNotFoundError:
@@ -194,14 +202,23 @@ def _check_file(path: Path, expected: str) -> None:
         raise BrokenIndex(path, "differs from the manifest (damaged, or changed after it was built)")
 
 
-def _read_vectors(path: Path, manifest: Manifest) -> faiss.Index:
+def _read_vectors(folder: Path, manifest: Manifest, keys: Keys) -> faiss.Index:
+    """The vectors of the sentences with these keys, in their order, out of all blocks."""
+    vectors = faiss.IndexFlatIP(manifest.dim)
+    # Each block is copied to where its rows belong: put together first, they would take twice the memory.
+    vectors.codes.resize(4 * manifest.dim * len(keys))
+    vectors.ntotal = len(keys)
+    rows = faiss.rev_swig_ptr(vectors.get_xb(), manifest.dim * len(keys)).reshape(len(keys), manifest.dim)
     try:
-        vectors = faiss.read_index(str(path))
-    except RuntimeError as error:
-        raise BrokenIndex(path, "FAISS cannot read it") from error
-    if (vectors.ntotal, vectors.d) != (manifest.sentences, manifest.dim):
-        told = f"{manifest.sentences} of {manifest.dim} dimensions"
-        raise BrokenIndex(path, f"{vectors.ntotal} vectors of {vectors.d} dimensions, the manifest says {told}")
+        blocks = [Block.open(folder / name, manifest.dim) for name in manifest.block_names]
+    except (OSError, ValueError) as error:
+        raise BrokenIndex(folder, f"a block of vectors cannot be read ({error})") from error
+    homes = find(keys, keys_of(blocks))
+    if (homes < 0).any() or len(keys) != manifest.sentences:
+        raise BrokenIndex(
+            folder / ARTICLES_FILE, f"{len(keys)} sentences, {int((homes >= 0).sum())} of them have vectors"
+        )
+    copy_vectors(rows, homes, blocks)
     return vectors
 
 

@@ -6,18 +6,24 @@ does not name was never served, or was rolled back; nobody reads it, and the nex
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import filelock
 
 from index.durable_files import replace_text, sync_folder
 from index.errors import BrokenIndex, BuildInProgress, IndexProblem, NoIndex
-from index.generation import CURRENT_FILE, Generation, index_folder, served_names
+from index.generation import CURRENT_FILE, Generation, check_file, index_folder, served_names
+from index.manifest import Manifest
+from index.vector_blocks import Block
 
 BUILDING_FOLDER = "building"
 UNFINISHED_FILE = "unfinished.vectors"
@@ -75,18 +81,53 @@ def next_name(root: Path) -> str:
     return f"{max(map(int, _names(root)), default=0) + 1:06d}"
 
 
-def open_served(home: Path) -> Generation | None:
-    """The generation that is served, or else the one before it; None when neither is there and whole."""
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A generation that a builder takes from: its manifest, and those of its files that are as they were built."""
+
+    folder: Path
+    manifest: Manifest
+    whole_files: frozenset[str]
+
+    @property
+    def whole(self) -> bool:
+        return self.whole_files == self.manifest.checksums.keys()
+
+    @property
+    def blocks(self) -> list[Block]:
+        names = [name for name in self.manifest.block_names if name in self.whole_files]
+        return [Block.open(self.folder / name, self.manifest.dim) for name in names]
+
+
+def earlier_generations(home: Path) -> list[Earlier]:
+    """Those that CURRENT names, as far as they can be used, up to the first that is whole; none when it cannot be read.
+
+    All of their files are read: a generation must not be published with a block that was damaged meanwhile.
+    """
     try:
         names = served_names(home)
     except (NoIndex, BrokenIndex):
-        return None
+        return []
+    found: list[Earlier] = []
     for name in names:
-        try:
-            return Generation(index_folder(home) / name)
-        except BrokenIndex:
-            continue
-    return None
+        folder = index_folder(home) / name
+        with contextlib.suppress(BrokenIndex):
+            manifest = Manifest.read(folder)
+            # SHA-256 lets other threads run.
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                whole = pool.map(_is_whole, [folder / name for name in manifest.checksums], manifest.checksums.values())
+                found.append(Earlier(folder, manifest, frozenset(compress(manifest.checksums, whole))))
+            if found[-1].whole:
+                break
+    return found
+
+
+def _is_whole(path: Path, expected: str) -> bool:
+    try:
+        check_file(path, expected)
+    except BrokenIndex:
+        return False
+    return True
 
 
 def publish(folder: Path, name: str, previous: str | None) -> None:

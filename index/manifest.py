@@ -10,15 +10,17 @@ from pathlib import Path
 from index.errors import BrokenIndex
 
 # Raised whenever a file of a generation changes its meaning; a generation of another format is refused, not guessed at.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 ARTICLES_FILE = "articles.sqlite"
-VECTORS_FILE = "vectors.faiss"
 MANIFEST_FILE = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation says of itself. `checksums` maps file name to SHA-256; `built_at` is ISO 8601 in UTC."""
+    """What a generation says of itself. `checksums` maps file name to SHA-256; `built_at` is ISO 8601 in UTC.
+
+    `recipe` is the digest of the code that made its rows (index/recipe.py), "" where two of them had a hand in it.
+    """
 
     format_version: int
     generation: str
@@ -31,8 +33,14 @@ class Manifest:
     sentences: int
     languages: tuple[str, ...]
     corpus_digest: str
+    recipe: str
     checksums: dict[str, str]
     built_at: str
+
+    @property
+    def block_names(self) -> list[str]:
+        """The files that hold vectors."""
+        return [name for name in self.checksums if name != ARTICLES_FILE]
 
     def to_json(self) -> str:
         """The content of manifest.json; its last key is the SHA-256 of the others, as JSON with these settings."""

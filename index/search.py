@@ -208,12 +208,14 @@ def _keyword_scores(generation: Generation, query: str) -> npt.NDArray[np.float6
     weight, and they cost most of the time.
     """
     scores = np.zeros(generation.manifest.passages, np.float64)
+    by_slot = np.zeros(generation.slots.max() + 1, np.float64)
     languages = dict.fromkeys((*generation.manifest.languages, detect_language(query)))
     words = {word for language in languages for word in stem_words(query, language)} - generation.common_words
     if not words:
         return scores
     match = " OR ".join(f'"{word}"' for word in sorted(words))
     for row in generation.rows("SELECT rowid, -bm25(words) FROM words WHERE words MATCH ?", (match,)):
-        scores[row[0]] = row[1]
+        by_slot[row[0]] = row[1]
+    scores = by_slot[generation.slots]
     highest = scores.max()
     return scores / highest if highest > 0 else scores

@@ -15,16 +15,19 @@ CREATE TABLE articles (
     id TEXT NOT NULL UNIQUE,
     title TEXT NOT NULL, text TEXT NOT NULL, language TEXT NOT NULL,
     published TEXT,                  -- ISO 8601 date or date-time
-    author TEXT, source TEXT, url TEXT
+    author TEXT, source TEXT, url TEXT,
+    digest BLOB NOT NULL,            -- of all that was made of it: its fields, passages, words and sentences
+    passage INTEGER NOT NULL, sentence INTEGER NOT NULL  -- numbers of its first ones
 );
 CREATE INDEX articles_by_date ON articles (published DESC, number);
 CREATE TABLE passages (
-    number INTEGER PRIMARY KEY,      -- from 0; rowid of `words`
+    number INTEGER PRIMARY KEY,      -- from 0, article after article
     article INTEGER NOT NULL REFERENCES articles (number),
-    start INTEGER NOT NULL, "end" INTEGER NOT NULL
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL,
+    slot INTEGER                     -- rowid in `words`, which stays when other articles come and go
 );
 CREATE TABLE sentences (
-    number INTEGER PRIMARY KEY,      -- from 0; row of vectors.faiss
+    number INTEGER PRIMARY KEY,      -- from 0, passage after passage
     passage INTEGER NOT NULL REFERENCES passages (number),
     start INTEGER NOT NULL, "end" INTEGER NOT NULL,
     key BLOB NOT NULL                -- digest of embedder, heading and text: an unchanged sentence keeps its vector
@@ -35,6 +38,14 @@ CREATE VIRTUAL TABLE words USING fts5 (
 );
 CREATE TABLE common_words (          -- in half of the passages or more: FTS5 gives them no weight
     word TEXT PRIMARY KEY
+) WITHOUT ROWID;
+CREATE TABLE files (                 -- what was read without an error, so that it is not read again
+    digest BLOB PRIMARY KEY,         -- of name, place and content
+    first INTEGER NOT NULL, count INTEGER NOT NULL  -- its articles
+) WITHOUT ROWID;
+CREATE TABLE detected_languages (
+    digest BLOB PRIMARY KEY,         -- of the text that a language was detected in
+    language TEXT NOT NULL
 ) WITHOUT ROWID;
 """
 

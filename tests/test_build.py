@@ -1,16 +1,16 @@
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 
 from index import build as build_module
-from index import generations
+from index import generations, new_generation
 from index.articles import Article, read_articles
 from index.build import BuildReport, build, rollback
 from index.embedder import SourceText, Vectors
@@ -48,14 +48,31 @@ def folders(home: Path) -> list[str]:
     return sorted(path.name for path in (home / "index").iterdir() if path.is_dir())
 
 
+def block_of(home: Path) -> Path:
+    """The only block of vectors of a small index."""
+    (block,) = current_folder(home).glob("vectors-*.block")
+    return block
+
+
 def database(home: Path) -> sqlite3.Connection:
     return sqlite3.connect(current_folder(home) / "articles.sqlite")
 
 
 def vectors(home: Path) -> Vectors:
-    """(sentences, dim), as FAISS reads the file."""
-    index = faiss.read_index(str(current_folder(home) / "vectors.faiss"))
-    return np.array(index.reconstruct_n(0, index.ntotal))
+    """(sentences, dim), as the files say: the vector that stands with each sentence's key."""
+    folder = current_folder(home)
+    dim = json.loads((folder / "manifest.json").read_text())["dim"]
+    found = {}
+    for path in folder.glob("vectors-*.block"):
+        content = path.read_bytes()
+        rows, rest = divmod(len(content), 32 + 4 * dim)
+        assert rest == 0
+        for row in range(rows):
+            at = 32 * rows + 4 * dim * row
+            found[content[32 * row : 32 * row + 32]] = np.frombuffer(content[at : at + 4 * dim], "<f4")
+    keys = [row[0] for row in database(home).execute("SELECT key FROM sentences ORDER BY number")]
+    assert set(keys) == set(found)  # of each sentence, and of nothing else
+    return np.stack([found[key] for key in keys])
 
 
 # -- what is stored ----------------------------------------------------------------------------------------------------
@@ -190,15 +207,6 @@ def test_a_sentence_that_comes_twice_in_an_article_is_embedded_once(make: Make, 
     assert np.array_equal(vectors(home)[0], vectors(home)[1])
 
 
-def test_many_vectors_are_put_together_in_order(make: Make, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(ARTICLES)
-    whole = vectors(home)
-    monkeypatch.setattr(build_module, "_COPIED_TOGETHER", 7)
-    make(dict(list(ARTICLES.items())[:4]), FakeEmbedder())
-    make(ARTICLES)
-    assert np.array_equal(vectors(home), whole)
-
-
 def test_another_embedder_embeds_everything_again(make: Make, home: Path) -> None:
     make(ARTICLES)
     report, embedder = make(ARTICLES, FakeEmbedder("fake-2"))
@@ -208,12 +216,14 @@ def test_another_embedder_embeds_everything_again(make: Make, home: Path) -> Non
     assert (report.embedded, vectors(home).shape) == (96, (96, 32))
 
 
-def test_another_way_of_splitting_makes_a_new_generation(make: Make, home: Path) -> None:
+def test_another_way_of_splitting_makes_a_new_generation(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     class Finer(FakeEmbedder):
         def count_tokens(self, texts: list[str]) -> list[int]:  # type: ignore[override]
             return [20 * len(text.split()) for text in texts]
 
     first, _ = make(ARTICLES)
+    for module in (build_module, new_generation):
+        monkeypatch.setattr(module, "recipe", lambda: "as it is done after an update")
     report, embedder = make(ARTICLES, Finer())
     assert (report.unchanged, embedder.embedded) == (False, [])
     assert report.passages > first.passages
@@ -291,7 +301,7 @@ def test_the_previous_generation_is_kept_and_older_ones_go(make: Make, home: Pat
     assert sorted(path.name for path in current_folder(home).iterdir()) == [
         "articles.sqlite",
         "manifest.json",
-        "vectors.faiss",
+        block_of(home).name,
     ]
 
 
@@ -409,7 +419,7 @@ def test_rollback_without_an_index(home: Path) -> None:
 def test_a_broken_generation_is_left_for_the_one_before(make: Make, home: Path) -> None:
     make({"one": "Un."})
     make({"one": "Un.", "two": "Deux."})
-    (current_folder(home) / "vectors.faiss").write_bytes(b"")
+    (current_folder(home) / "articles.sqlite").write_bytes(b"")
     assert rollback(home) == "000001"
     assert first_ids(home) == ["one"]
 
@@ -430,7 +440,7 @@ def test_a_build_repairs_what_says_the_same_but_is_broken(make: Make, home: Path
     make({"one": "Un."})
     rollback(home)
     make({"one": "Un."})  # 000002 once more, before it 000001
-    (current_folder(home) / "vectors.faiss").unlink()
+    block_of(home).unlink()
     # 000001 is whole and says what the articles say now, but it is not what is served.
     report, _ = make(ARTICLES)
     assert (report.unchanged, report.generation) == (False, "000003")

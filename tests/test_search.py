@@ -351,7 +351,7 @@ def test_a_broken_new_generation_is_logged_once_and_the_old_one_serves(
     index = open_index(marked("eins"))
     path = write_articles(tmp_path / "articles.jsonl", marked("zwei"))
     build([path], home, FakeEmbedder(), "fake")
-    vectors = home / "index" / "000002" / "vectors.faiss"
+    (vectors,) = (home / "index" / "000002").glob("vectors-*.block")
     vectors.write_bytes(vectors.read_bytes()[:-1])
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
@@ -360,7 +360,7 @@ def test_a_broken_new_generation_is_logged_once_and_the_old_one_serves(
     (record,) = caplog.records
     assert "000001 goes on serving" in record.getMessage()
     assert str(vectors) in record.getMessage()
-    with pytest.raises(BrokenIndex, match=r"vectors\.faiss"):
+    with pytest.raises(BrokenIndex, match=r"vectors-.*\.block"):
         Index(home, FakeEmbedder())
     build([path], home, FakeEmbedder(), "fake")
     assert generations_of(index.search("pont", 9)) == {"zwei"}

@@ -1,0 +1,102 @@
+"""The rows of the generation before the one being built, for what did not change: no article is split twice."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.articles import Article
+from index.languages import stem_words
+from index.tables import as_article
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierArticle:
+    """Where the rows of an article begin, how many there are, and the digest of all that was made of it."""
+
+    number: int
+    digest: bytes
+    language: str
+    passage: int
+    passages: int
+    sentence: int
+    sentences: int
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A passage in the word index: its rowid there, and its stemmed words as they were put in."""
+
+    slot: int
+    title: str
+    body: str
+
+
+class EarlierArticles:
+    """An articles.sqlite that is read while the next one is written.
+
+    `words_fit` False: its words were stemmed otherwise than they would be now; they can be neither kept nor taken out.
+    """
+
+    def __init__(self, path: Path, words_fit: bool = True) -> None:
+        self.path = path
+        self.words_fit = words_fit
+        self._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+        self._database.row_factory = sqlite3.Row
+        rows = self._database.execute("SELECT number, id, digest, language, passage, sentence FROM articles").fetchall()
+        passages, sentences, self.slots = self._database.execute(
+            "SELECT (SELECT COUNT(*) FROM passages), (SELECT COUNT(*) FROM sentences), "
+            "(SELECT COALESCE(MAX(slot) + 1, 0) FROM passages)"
+        ).fetchone()
+        after = [(row["passage"], row["sentence"]) for row in rows[1:]] + [(passages, sentences)]
+        self._articles: list[EarlierArticle] = [
+            EarlierArticle(
+                row["number"],
+                row["digest"],
+                row["language"],
+                row["passage"],
+                next_passage - row["passage"],
+                row["sentence"],
+                next_sentence - row["sentence"],
+            )
+            for row, (next_passage, next_sentence) in zip(rows, after, strict=True)
+        ]
+        self._numbers: dict[str, int] = {row["id"]: row["number"] for row in rows}
+
+    def __iter__(self) -> Iterator[EarlierArticle]:
+        """In corpus order."""
+        return iter(self._articles)
+
+    @property
+    def ids(self) -> list[str]:
+        """In corpus order."""
+        return list(self._numbers)
+
+    def number(self, article_id: str) -> int | None:
+        return self._numbers.get(article_id)
+
+    def same(self, article: Article) -> EarlierArticle | None:
+        """What was made of an article that was then exactly as it is now, in every field."""
+        number = self._numbers.get(article.id)
+        if number is None or self.article(number) != article:
+            return None
+        return self._articles[number]
+
+    def article(self, number: int) -> Article:
+        return as_article(self.rows("SELECT * FROM articles WHERE number = ?", number)[0])
+
+    def words(self, number: int) -> Iterator[Words]:
+        """Of each passage of an article, stemmed again: FTS5 forgets a row only when it is told what was in it."""
+        article = self.article(number)
+        title = " ".join(stem_words(article.title, article.language))
+        for row in self.rows('SELECT slot, start, "end" FROM passages WHERE article = ? ORDER BY number', number):
+            body = stem_words(article.text[row["start"] : row["end"]], article.language)
+            yield Words(row["slot"], title, " ".join(body))
+
+    def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
+        return self._database.execute(sql, parameters).fetchall()
+
+    def close(self) -> None:
+        self._database.close()

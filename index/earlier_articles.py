@@ -63,6 +63,7 @@ class EarlierArticles:
             )
             for row, (next_passage, next_sentence) in zip(rows, after, strict=True)
         ]
+        self._read: dict[int, Article] = {}
         self._numbers: dict[str, int] = {row["id"]: row["number"] for row in rows}
 
     def __iter__(self) -> Iterator[EarlierArticle]:
@@ -80,9 +81,15 @@ class EarlierArticles:
     def same(self, article: Article) -> EarlierArticle | None:
         """What was made of an article that was then exactly as it is now, in every field."""
         number = self._numbers.get(article.id)
-        if number is None or self.article(number) != article:
+        if number is None or (self._read.get(number) or self.article(number)) != article:
             return None
         return self._articles[number]
+
+    def read(self, first: int, count: int) -> list[Article]:
+        """Neighbouring articles; `same` has them at hand until others are read."""
+        rows = self.rows("SELECT * FROM articles WHERE number BETWEEN ? AND ?", first, first + count - 1)
+        self._read = {row["number"]: as_article(row) for row in rows}
+        return list(self._read.values())
 
     def article(self, number: int) -> Article:
         return as_article(self.rows("SELECT * FROM articles WHERE number = ?", number)[0])

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 from index.articles import Article
 from index.earlier_articles import EarlierArticles
 from index.languages import detect_language
 from index.manifest import sha256_of
+
+_SMALL_BYTES = 1 << 20
 
 
 class Readings:
@@ -39,9 +42,11 @@ class Readings:
         self._reading = None
         try:
             status = file.stat()
-            if not file.is_file():
-                return None  # standard input
-            content = sha256_of(file)
+            if not stat.S_ISREG(status.st_mode):
+                return None  # a pipe can be read once
+            # Small files at once: hashlib's reader makes a buffer of 256 KiB for each.
+            small = status.st_size < _SMALL_BYTES
+            content = hashlib.sha256(file.read_bytes()).hexdigest() if small else sha256_of(file)
         except OSError:
             return None  # who reads it says what is wrong
         digest = hashlib.sha256("\0".join((file_id, file.name, content)).encode("utf-8", "surrogateescape")).digest()
@@ -49,7 +54,7 @@ class Readings:
         if self._earlier is None or digest not in self._earlier_files:
             return None
         first, count = self._earlier_files[digest]
-        articles = [self._earlier.article(number) for number in range(first, first + count)]
+        articles = self._earlier.read(first, count)
         for article in articles:
             text = _digest_of(f"{article.title}\n{article.text}")
             if text in self._earlier_detected:

@@ -61,10 +61,21 @@ def find(wanted: Keys, among: Keys) -> npt.NDArray[np.int64]:
     """(len(wanted),): where each key stands in `among`, the first time; -1 for those that it has not."""
     if len(among) == 0:
         return np.full(len(wanted), -1, np.int64)
-    order = np.argsort(among, kind="stable")
-    at = np.minimum(np.searchsorted(among, wanted, sorter=order), len(among) - 1)
+    heads, wanted_heads = _heads(among), _heads(wanted)
+    order = np.argsort(heads, kind="stable")
+    heads = heads[order]
+    if (among[order[1:]] != among[order[:-1]])[heads[1:] == heads[:-1]].any():
+        # Two keys that begin alike: not in a lifetime of SHA-256, but a wrong vector would never be noticed.
+        order = np.argsort(among, kind="stable")
+        heads, wanted_heads = among[order], wanted
+    at = np.minimum(np.searchsorted(heads, wanted_heads), len(among) - 1)
     places = order[at]
     return np.where(among[places] == wanted, places, -1)
+
+
+def _heads(keys: Keys) -> npt.NDArray[np.uint64]:
+    """(len(keys),): their first 8 bytes as numbers, which are sorted and searched four times as fast."""
+    return np.ascontiguousarray(keys.view("<u8")[:: KEY_BYTES // 8])
 
 
 def keys_of(blocks: Sequence[Block]) -> Keys:

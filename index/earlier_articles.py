@@ -98,7 +98,9 @@ class EarlierArticles:
         """Of each passage of an article, stemmed again: FTS5 forgets a row only when it is told what was in it."""
         article = self.article(number)
         title = " ".join(stem_words(article.title, article.language))
-        for row in self.rows('SELECT slot, start, "end" FROM passages WHERE article = ? ORDER BY number', number):
+        first, count = self._articles[number].passage, self._articles[number].passages
+        sql = 'SELECT slot, start, "end" FROM passages WHERE number BETWEEN ? AND ? ORDER BY number'
+        for row in self.rows(sql, first, first + count - 1):
             body = stem_words(article.text[row["start"] : row["end"]], article.language)
             yield Words(row["slot"], title, " ".join(body))
 

@@ -8,7 +8,8 @@ SourcierError
 ├── IndexProblem
 │   ├── NoIndex             nothing has been built yet
 │   ├── BrokenIndex         a file of the generation is missing or differs from its manifest
-│   └── BuildInProgress     another process is building
+│   ├── BuildInProgress     another process is building
+│   └── UnknownArticle      no article has the id that was given
 └── BadQuery                the query cannot be searched
 
 The answering room adds its own below SourcierError (qa/errors.py).
@@ -16,6 +17,7 @@ The answering room adds its own below SourcierError (qa/errors.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -77,6 +79,16 @@ class BuildInProgress(IndexProblem):
     def __init__(self, lock: Path) -> None:
         super().__init__(f"Another build is running (it holds {lock}). Wait for it to finish, or stop it.")
         self.lock = lock
+
+
+class UnknownArticle(IndexProblem):
+    """No article of the index has this id; `near` are ids that look like it."""
+
+    def __init__(self, article_id: str, near: Sequence[str]) -> None:
+        advice = f"Near it: {', '.join(near)}" if near else "The page and GET /api/articles list all ids"
+        super().__init__(f"No article has the id {article_id!r}. Nothing was deleted. {advice}.")
+        self.article_id = article_id
+        self.near = tuple(near)
 
 
 class BadQuery(SourcierError):

@@ -78,5 +78,22 @@ class Readings:
         return self.detected[digest]
 
 
+def readings_without(
+    earlier: EarlierArticles, gone: frozenset[int]
+) -> tuple[dict[bytes, tuple[int, int]], dict[bytes, str]]:
+    """`files` and `detected` of an earlier generation after these articles were taken out.
+
+    A file that any of them came from is not known any more: the next build reads it, and finds them again.
+    """
+    files = {}
+    for row in earlier.rows("SELECT digest, first, count FROM files"):
+        if gone.isdisjoint(range(row["first"], row["first"] + row["count"])):
+            before = sum(number < row["first"] for number in gone)
+            files[row["digest"]] = row["first"] - before, row["count"]
+    left_out = {_digest_of(f"{article.title}\n{article.text}") for article in map(earlier.article, gone)}
+    detected = earlier.rows("SELECT digest, language FROM detected_languages")
+    return files, {row["digest"]: row["language"] for row in detected if row["digest"] not in left_out}
+
+
 def _digest_of(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -61,14 +61,15 @@ def find(wanted: Keys, among: Keys) -> npt.NDArray[np.int64]:
     """(len(wanted),): where each key stands in `among`, the first time; -1 for those that it has not."""
     if len(among) == 0:
         return np.full(len(wanted), -1, np.int64)
-    heads, wanted_heads = _heads(among), _heads(wanted)
+    heads = _heads(among)
     order = np.argsort(heads, kind="stable")
     heads = heads[order]
+    at = np.searchsorted(heads, _heads(wanted))
     if (among[order[1:]] != among[order[:-1]])[heads[1:] == heads[:-1]].any():
-        # Two keys that begin alike: not in a lifetime of SHA-256, but a wrong vector would never be noticed.
+        # Two keys that begin alike: not in a lifetime of SHA-256, but then a vector would seem not to be there.
         order = np.argsort(among, kind="stable")
-        heads, wanted_heads = among[order], wanted
-    at = np.minimum(np.searchsorted(heads, wanted_heads), len(among) - 1)
+        at = np.searchsorted(among[order], wanted)
+    at = np.minimum(at, len(among) - 1)
     places = order[at]
     return np.where(among[places] == wanted, places, -1)
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +16,7 @@ from index.errors import BuildInProgress, IndexProblem, NoIndex
 from index.generation import Generation, current_folder
 from index.search import Index
 from tests.fakes import FakeEmbedder, some_articles, write_articles
+from tests.index_comparison import database, vectors
 
 ARTICLES = some_articles(8)
 
@@ -52,27 +51,6 @@ def block_of(home: Path) -> Path:
     """The only block of vectors of a small index."""
     (block,) = current_folder(home).glob("vectors-*.block")
     return block
-
-
-def database(home: Path) -> sqlite3.Connection:
-    return sqlite3.connect(current_folder(home) / "articles.sqlite")
-
-
-def vectors(home: Path) -> Vectors:
-    """(sentences, dim), as the files say: the vector that stands with each sentence's key."""
-    folder = current_folder(home)
-    dim = json.loads((folder / "manifest.json").read_text())["dim"]
-    found = {}
-    for path in folder.glob("vectors-*.block"):
-        content = path.read_bytes()
-        rows, rest = divmod(len(content), 32 + 4 * dim)
-        assert rest == 0
-        for row in range(rows):
-            at = 32 * rows + 4 * dim * row
-            found[content[32 * row : 32 * row + 32]] = np.frombuffer(content[at : at + 4 * dim], "<f4")
-    keys = [row[0] for row in database(home).execute("SELECT key FROM sentences ORDER BY number")]
-    assert set(keys) == set(found)  # of each sentence, and of nothing else
-    return np.stack([found[key] for key in keys])
 
 
 # -- what is stored ----------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from qa.commands import (
     load_answerer,
     prefill,
 )
+from qa.delete_command import delete
 from qa.eval_command import evaluate_command
 from web.settings import Settings
 
@@ -186,7 +187,7 @@ def _then_drop_states(command: click.Command) -> click.Command:
 
 for command in (
     *(_then_drop_states(one) for one in (build, rollback)),
-    *(search, info, models, evaluate_command, prefill),
+    *(search, info, models, delete, evaluate_command, prefill),
 ):
     sourcier.add_command(command)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from index.errors import NoIndex
+from index.errors import NoIndex, SourcierError
 
 if TYPE_CHECKING:
     from index.build import BuildReport
@@ -31,6 +31,8 @@ embedder_option = click.option(
     show_envvar=True,
     help="Another embedding model: a name of `sourcier models`, or a sentence-transformers folder.",
 )
+# Where the command line puts what is to be done after each change of the index, a function of the home.
+AFTER_CHANGE = "sourcier after change"
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -52,17 +54,40 @@ def load_embedder(name_or_path: str | None) -> tuple[Embedder, str]:
 @home_option
 @embedder_option
 @json_option
-def build(paths: tuple[Path, ...], home: Path, embedder: str | None, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Then build again whenever something changes there, until Ctrl-C.")
+def build(paths: tuple[Path, ...], home: Path, embedder: str | None, as_json: bool, watch: bool) -> None:
     """Make the articles in PATHS (files or folders) the content of the index.
 
-    Sentences that did not change keep their vector. The index in service stays until the new one is complete.
+    Articles that did not change are taken over as they are. The index in service stays until the new one is complete.
+
+    With --watch a build that fails is reported, and the next change tried again; with --json each build is a line.
+    Where the system does not tell of changes (network folders), set WATCHFILES_FORCE_POLLING=1.
 
     \b
     Example:
       sourcier build corpus/
       sourcier build articles.jsonl more-articles/
+      sourcier build --watch my-articles/
     """
-    report = build_with_progress(paths, home, *load_embedder(embedder))
+    if not watch:
+        _tell(build_with_progress(paths, home, *load_embedder(embedder)), as_json)
+        return
+    from index.watching import changes
+
+    after_change = click.get_current_context().meta.get(AFTER_CHANGE, lambda _: None)
+    model = load_embedder(embedder)
+    for files in changes(paths, home):
+        if files:
+            click.echo(f"{files} files have changed.", err=True)
+        try:
+            _tell(build_with_progress(paths, home, *model), as_json)
+            after_change(home)
+        except SourcierError as problem:
+            click.echo(f"sourcier: {problem}", err=True)
+        click.echo("Watching; Ctrl-C stops.", err=True)
+
+
+def _tell(report: BuildReport, as_json: bool) -> None:
     for error in report.unreadable:
         click.echo(f"left out  {error}", err=True)
     if as_json:

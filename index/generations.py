@@ -57,7 +57,7 @@ def disk_problems(root: Path) -> Iterator[None]:
         sqlite_code = error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.Error) else None
         if number in _FULL or sqlite_code == sqlite3.SQLITE_FULL:
             raise IndexProblem(
-                f"The disk that holds {root} is full. The index is as it was. Free space and build again."
+                f"The disk that holds {root} is full. The index is as it was. Free space and try again."
             ) from error
         if number in _FORBIDDEN or sqlite_code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             raise IndexProblem(f"{root} cannot be written ({error}). Choose another folder with --home.") from error

@@ -134,6 +134,8 @@ class Index:
                 old, self._generation = self._generation, new
             old.retire()
         except IndexProblem as problem:
+            if self._pointer() != pointer:
+                return  # it was replaced, and may be gone already: the next call opens the one after it
             _log.error("Generation %s goes on serving: %s", self._generation.manifest.generation, problem)
         finally:
             self._opening.release()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from index import vector_blocks
 from index.build import build
 from index.errors import BrokenIndex, IndexProblem, NoIndex
 from index.generation import Generation, Manifest, current_folder
@@ -32,11 +33,22 @@ def assert_broken(home: Path, path: Path, reason: str) -> None:
     assert "sourcier rollback" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_flipped_bit_anywhere_is_found(home: Path, name: str) -> None:
-    (path,) = current_folder(home).glob(name)
-    whole = path.read_bytes()
-    dice = random.Random(7)
+def test_a_flipped_bit_in_any_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in blocks of vectors that another generation has written."""
+    monkeypatch.setattr(vector_blocks, "BLOCK_ROWS", 16)
+    home, articles = tmp_path / "home", some_articles(4)
+    for names in (list(articles)[:3], list(articles)):
+        path = write_articles(tmp_path / "articles.jsonl", {name: articles[name] for name in names})
+        build([path], home, FakeEmbedder(), "fake")
+    files = sorted(current_folder(home).iterdir())
+    assert len(files) >= 2 + 3
+    assert {path.stat().st_nlink for path in files} == {1, 2}
+    for number, path in enumerate(files):
+        assert_every_flip_is_found(home, path, random.Random(number))
+
+
+def assert_every_flip_is_found(home: Path, path: Path, dice: random.Random) -> None:
+    whole, name = path.read_bytes(), path.name
     # Everywhere in the manifest, which nothing else holds a checksum of; at some places in the others.
     places = range(len(whole)) if name == "manifest.json" else [0, len(whole) - 1, *dice.sample(range(len(whole)), 20)]
     for place in places:
@@ -44,10 +56,11 @@ def test_a_flipped_bit_anywhere_is_found(home: Path, name: str) -> None:
         damaged[place] ^= 1 << dice.randrange(8)
         path.write_bytes(damaged)
         with pytest.raises(BrokenIndex) as caught:
-            Generation(path.parent)
+            Index(home, FakeEmbedder())
+        assert path.name in str(caught.value)
         assert caught.value.path == path, place
     path.write_bytes(whole)
-    Generation(path.parent).retire()
+    Index(home, FakeEmbedder()).close()
 
 
 @pytest.mark.parametrize("name", FILES)

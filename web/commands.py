@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from index.commands import (
+    AFTER_CHANGE,
     build,
     build_with_progress,
     embedder_option,
@@ -175,11 +176,15 @@ def _then_drop_states(command: click.Command) -> click.Command:
     """What the model has read of an article goes when the article does."""
     change = command.callback
 
+    def drop(home: Path) -> None:
+        if dropped := drop_stale_states(home):
+            click.echo(f"Removed the stored KV states of {dropped} passages that are gone.", err=True)
+
     def change_and_drop(**given: Any) -> None:
+        click.get_current_context().meta[AFTER_CHANGE] = drop
         if change:
             change(**given)
-        if dropped := drop_stale_states(given["home"]):
-            click.echo(f"Removed the stored KV states of {dropped} passages that are gone.", err=True)
+        drop(given["home"])
 
     command.callback = change_and_drop
     return command

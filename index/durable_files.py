@@ -24,14 +24,19 @@ def sync_file(path: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
+    """Replace a small file of text in one step, as `replace_bytes` does."""
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
     """Replace a small file in one step: readers see the old content or the new, never a part.
 
     When it cannot be written (a full disk), the old content stays and nothing is left beside it.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

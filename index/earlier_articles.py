@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from index.articles import Article
 from index.languages import stem_words
+from index.manifest import ARTICLES_FILE
 from index.tables import as_article
 
 
@@ -109,3 +111,17 @@ class EarlierArticles:
 
     def close(self) -> None:
         self._database.close()
+
+
+def passage_texts(folder: Path) -> Iterator[tuple[Article, str]]:
+    """Every passage of a generation with its article, newest first, without the vectors being read."""
+    uri = f"{(folder / ARTICLES_FILE).resolve().as_uri()}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(uri, uri=True)) as base:
+        spans: dict[int, list[tuple[int, int]]] = {}
+        for number, start, end in base.execute('SELECT article, start, "end" FROM passages ORDER BY number'):
+            spans.setdefault(number, []).append((start, end))
+        base.row_factory = sqlite3.Row
+        for row in base.execute("SELECT * FROM articles ORDER BY published DESC, number"):
+            article = as_article(row)
+            for start, end in spans[row["number"]]:
+                yield article, article.text[start:end]

@@ -16,6 +16,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -164,11 +165,16 @@ class Generation:
 
     def passages(self, offset: int, limit: int) -> list[tuple[Article, Passage]]:
         """Passages with their articles, those of the newest article first, those without a date last."""
+        return [self.passage(int(number)) for number in self._newest_first[offset : offset + limit]]
+
+    @cached_property
+    def _newest_first(self) -> npt.NDArray[np.int64]:
+        """(passages,): their numbers. Kept, for a reader of page after page would have all of them sorted each time."""
         sql = (
             "SELECT passages.number FROM passages JOIN articles ON articles.number = passages.article "
-            "ORDER BY articles.published DESC, passages.number LIMIT ? OFFSET ?"
+            "ORDER BY articles.published DESC, passages.number"
         )
-        return [self.passage(row[0]) for row in self.rows(sql, (limit, offset))]
+        return np.array([row[0] for row in self.rows(sql)], np.int64)
 
     # -- vectors -------------------------------------------------------------------------------------------------------
 

@@ -134,14 +134,15 @@ def answerer_of(index: Index, embedder: Embedder, model: LlamaModel, path: Path,
 
 def drop_stale_states(home: Path) -> int:
     """Remove the stored states of passages that are not in the index any more, without a model; how many there were."""
-    from index.generation import Generation, current_folder
+    from index.earlier_articles import passage_texts
+    from index.generation import current_folder
     from qa.prefill_cache import drop_stored_states
-    from qa.reading_ahead import state_keys
+    from qa.state_keys import StateKeys
 
     if not (home / STATES_FOLDER).is_dir():
         return 0
-    keep = state_keys(Generation(current_folder(home)))
     try:
+        keep = StateKeys(home / STATES_FOLDER).of(passage_texts(current_folder(home)))
         return drop_stored_states(home / STATES_FOLDER, keep)
     except OSError as error:
         raise SourcierError(

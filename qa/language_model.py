@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -47,8 +48,13 @@ def prefix_key(messages: Sequence[Message]) -> str | None:
 
 
 def _digest(messages: Sequence[Message]) -> str:
-    said = [[message.role, *message.pieces] for message in messages]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    return hashlib.sha256(f"[{', '.join(map(_as_json, messages))}]".encode()).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _as_json(message: Message) -> str:
+    """Kept, for the messages before a passage are long, and the same for thousands of passages."""
+    return json.dumps([message.role, *message.pieces])
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,10 @@ class PrefillCache:
                 self._make_room(0)
             self._writer.start()
 
+    @property
+    def folder(self) -> Path | None:
+        return self._folder
+
     def get(self, key: str) -> bytes | None:
         """The state of a key (64 hex digits). One from the disk is checked in full, then held in memory."""
         path = self._path(key)

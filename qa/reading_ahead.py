@@ -18,9 +18,10 @@ from index.errors import SourcierError
 from index.passages import Passage
 from index.progress import Progress
 from qa.errors import Busy, PromptTooLong
-from qa.language_model import NOBODY, Asker, Message, kept_key, prefix_key
+from qa.language_model import NOBODY, Asker, Message, kept_key
 from qa.prefill_cache import PrefillCache
-from qa.prompt import no_passage_messages, passage_messages, stand_alone_messages
+from qa.prompt import passage_messages
+from qa.state_keys import StateKeys
 
 log = logging.getLogger(__name__)
 
@@ -81,18 +82,20 @@ def read_ahead(
     return ReadReport(read, stored, total, full)
 
 
-def state_keys(index: Passages) -> set[str]:
+def state_keys(index: Passages, known: StateKeys | None = None) -> set[str]:
     """The keys of all passages of an index, and of what prompts begin with: any other state is of something deleted or
     changed."""
-    beginnings = {prefix_key(messages) for messages in (no_passage_messages(), stand_alone_messages((), ""))}
-    return {key for key in (*beginnings, *map(kept_key, _all_messages(index))) if key}
+    return (known or StateKeys(None)).of((article, passage.text) for article, passage in _all_passages(index))
 
 
 def _all_messages(index: Passages) -> Iterator[list[Message]]:
+    return (passage_messages(article, passage.text) for article, passage in _all_passages(index))
+
+
+def _all_passages(index: Passages) -> Iterator[tuple[Article, Passage]]:
     offset = 0
     while page := index.passages(offset, _PAGE):
-        for article, passage in page:
-            yield passage_messages(article, passage.text)
+        yield from page
         offset += len(page)
 
 
@@ -119,7 +122,7 @@ class IdleReader:
         self._thread.join()
 
     def _run(self) -> None:
-        seen = ""
+        seen, known = "", StateKeys(self._states.folder)
         unread: Iterator[list[Message]] = iter(())
         messages: list[Message] | None = None
         pause, said = _LOOK, ""
@@ -128,7 +131,7 @@ class IdleReader:
             try:
                 # Before each passage: what was deleted meanwhile is not read, and its state not kept for longer.
                 if (name := self._index.generation_name()) != seen:
-                    self._states.keep_only(state_keys(self._index))
+                    self._states.keep_only(state_keys(self._index, known))
                     seen, unread, messages, said = name, self._unread(), None, ""
                 if messages is None and self._ahead:
                     messages = next(unread, None)

@@ -353,9 +353,10 @@ def test_a_full_disk_at_every_stage(tmp_path: Path, small_disk: Mount) -> None:
     disk = small_disk(1 << 30)
     home = disk / "home"
     embedder = FakeEmbedder(dim=512)
+    new = OLD | {f"more-{name}": text for name, text in some_articles(12, seed=9).items()}
     build([write_articles(tmp_path / "old.jsonl", OLD)], home, embedder, "fake")
     used = bytes_used(disk)
-    articles = write_articles(tmp_path / "new.jsonl", NEW)
+    articles = write_articles(tmp_path / "new.jsonl", new)
     failed_in: list[str] = []
     embedder.embedded.clear()
     for size in range(used, used + (2 << 20), 4096):
@@ -371,10 +372,10 @@ def test_a_full_disk_at_every_stage(tmp_path: Path, small_disk: Mount) -> None:
         names = {path.name for path in (home / "index").iterdir()}
         assert names <= {"000001", "CURRENT", "build.lock", "unfinished.vectors"}
     assert report.generation == "000002"
-    assert served(home, embedder) == sorted(NEW)
+    assert served(home, embedder) == sorted(new)
     assert_tidy(home)
     # What was embedded on a disk too full for the rest was kept, so at most the last batch of a try was done again.
-    assert len(embedder.embedded) <= 48 + CHECKPOINT * len(failed_in)
+    assert len(embedder.embedded) <= 144 + CHECKPOINT * len(failed_in)
     for stage in ("Contents.__init__", "UnfinishedVectors.", "_write_vectors", "Contents.finish"):
         assert any(stage in found for found in failed_in), (stage, "\n".join(failed_in))
 
@@ -383,7 +384,8 @@ def test_a_full_disk_at_every_stage_of_a_deletion(tmp_path: Path, small_disk: Mo
     disk = small_disk(1 << 30)
     home = disk / "home"
     embedder = FakeEmbedder(dim=512)
-    build([write_articles(tmp_path / "old.jsonl", NEW)], home, embedder, "fake")
+    articles = NEW | {f"more-{name}": text for name, text in some_articles(12, seed=9).items()}
+    build([write_articles(tmp_path / "old.jsonl", articles)], home, embedder, "fake")
     used = bytes_used(disk)
     gone, failed_in = sorted(OLD)[0], []
     for size in range(used, used + (2 << 20), 4096):
@@ -395,10 +397,10 @@ def test_a_full_disk_at_every_stage_of_a_deletion(tmp_path: Path, small_disk: Mo
             failed_in.append(function_of(problem.__cause__))
             told = str(problem)
         assert "is full. The index is as it was." in told
-        assert served(home, embedder) == sorted(NEW)
+        assert served(home, embedder) == sorted(articles)
         assert {path.name for path in (home / "index").iterdir()} == {"000001", "CURRENT", "build.lock"}
     assert report.generation == "000002"
-    assert served(home, embedder) == sorted(name for name in NEW if name != gone)
+    assert served(home, embedder) == sorted(name for name in articles if name != gone)
     assert_tidy(home)
     for stage in ("Contents.__init__", "write_blocks", "Contents.finish"):
         assert any(stage in found for found in failed_in), (stage, "\n".join(failed_in))

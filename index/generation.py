@@ -26,6 +26,7 @@ import numpy.typing as npt
 from index.articles import Article
 from index.embedder import Vectors
 from index.errors import BrokenIndex, NoIndex
+from index.filters import Filters, condition
 from index.manifest import ARTICLES_FILE, VECTORS_FILE, sha256_of
 from index.manifest import Manifest as Manifest
 from index.passages import Passage, Span
@@ -35,6 +36,8 @@ CURRENT_FILE = "CURRENT"
 # Connections opened at once, while the files still have names: a generation that was removed can be read to the end.
 # A query takes milliseconds, so a reader seldom waits for one.
 CONNECTIONS = 4
+# Filters whose passages are remembered: a byte a passage each.
+FILTERS_KEPT = 16
 
 
 def index_folder(home: Path) -> Path:
@@ -79,11 +82,13 @@ class Generation:
         self._lock = threading.Lock()
         self._readers = 0
         self._retired = False
+        self._passing: dict[Filters, npt.NDArray[np.bool_]] = {}
         self._connections: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         try:
             for _ in range(CONNECTIONS):
                 self._connections.put(_connect(folder / ARTICLES_FILE))
             self.first_sentences = self._first_sentences()
+            self._articles_of_passages = self._column("SELECT article FROM passages ORDER BY number")
             self.common_words = frozenset(row[0] for row in self.rows("SELECT word FROM common_words"))
         except sqlite3.Error as error:
             self._close()
@@ -91,8 +96,10 @@ class Generation:
 
     def _first_sentences(self) -> npt.NDArray[np.int64]:
         """(passages,): number of the first sentence of each passage, rising."""
-        rows = self.rows("SELECT MIN(number) FROM sentences GROUP BY passage ORDER BY passage")
-        return np.array([row[0] for row in rows], np.int64)
+        return self._column("SELECT MIN(number) FROM sentences GROUP BY passage ORDER BY passage")
+
+    def _column(self, sql: str) -> npt.NDArray[np.int64]:
+        return np.array([row[0] for row in self.rows(sql)], np.int64)
 
     # -- who is reading ------------------------------------------------------------------------------------------------
 
@@ -132,6 +139,28 @@ class Generation:
             return connection.execute(sql, parameters).fetchall()
         finally:
             self._connections.put(connection)
+
+    # -- filters -------------------------------------------------------------------------------------------------------
+
+    def passing(self, filters: Filters) -> npt.NDArray[np.bool_]:
+        """(passages,): whether the article of each passage passes the filters."""
+        with self._lock:
+            known = self._passing.get(filters)
+        if known is not None:
+            return known
+        where, parameters = condition(filters, self._distinct)
+        sql = "SELECT number FROM articles" + (f" WHERE {where}" if where else "")  # noqa: S608 - index.filters' own text
+        articles = np.zeros(self.manifest.articles, np.bool_)
+        articles[[row[0] for row in self.rows(sql, parameters)]] = True
+        passing = articles[self._articles_of_passages]
+        with self._lock:
+            while len(self._passing) >= FILTERS_KEPT:
+                del self._passing[next(iter(self._passing))]
+            self._passing[filters] = passing
+        return passing
+
+    def _distinct(self, column: str) -> list[str]:
+        return [row[0] for row in self.rows(f"SELECT DISTINCT {column} FROM articles WHERE {column} IS NOT NULL")]  # noqa: S608 - index.filters' own names
 
     # -- records -------------------------------------------------------------------------------------------------------
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from index.errors import NoIndex, SourcierError
+from index.filter_options import filter_options
 
 if TYPE_CHECKING:
     from index.build import BuildReport
     from index.embedder import Embedder
+    from index.filters import Filters
     from index.search import Hit
 
 home_option = click.option(
@@ -125,15 +127,17 @@ def summary_of(report: BuildReport) -> str:
 @click.command()
 @click.argument("query")
 @click.option("-k", default=5, show_default=True, type=click.IntRange(1, 100), help="How many passages.")
+@filter_options
 @home_option
 @embedder_option
 @json_option
-def search(query: str, k: int, home: Path, embedder: str | None, as_json: bool) -> None:
+def search(query: str, k: int, filters: Filters, home: Path, embedder: str | None, as_json: bool) -> None:
     """Find the passages that matter for QUERY, without answering.
 
     \b
     Example:
       sourcier search "réouverture du pont"
+      sourcier search "réouverture du pont" --since 2025-10-01 --source "Le Courrier de la Sarve"
     """
     from index.generation import current_folder
     from index.search import Index
@@ -141,7 +145,7 @@ def search(query: str, k: int, home: Path, embedder: str | None, as_json: bool) 
     current_folder(home)  # says what to do before a model is loaded for nothing
     model, _ = load_embedder(embedder)
     index = Index(home, model)
-    hits = index.search(query, k)
+    hits = index.search(query, k, filters)
     index.close()
     if as_json:
         click.echo(json.dumps({"hits": [_hit_facts(hit) for hit in hits]}, ensure_ascii=False, indent=2))

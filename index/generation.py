@@ -20,23 +20,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
 from index.articles import Article
 from index.embedder import Vectors
 from index.errors import BrokenIndex, NoIndex
+from index.filters import Filters, condition
 from index.manifest import ARTICLES_FILE, sha256_of
 from index.manifest import Manifest as Manifest
 from index.passages import Passage, Span
 from index.tables import as_article
-from index.vector_blocks import Block, Keys, as_keys, copy_vectors, find, keys_of
+from index.vector_blocks import as_keys
+from index.vectors_in_memory import read_vectors
 
 CURRENT_FILE = "CURRENT"
 # Connections opened at once, while the files still have names: a generation that was removed can be read to the end.
 # A query takes milliseconds, so a reader seldom waits for one.
 CONNECTIONS = 4
+# Filters whose passages are remembered: a byte a passage each.
+FILTERS_KEPT = 16
 
 
 def index_folder(home: Path) -> Path:
@@ -80,27 +83,31 @@ class Generation:
         self._lock = threading.Lock()
         self._readers = 0
         self._retired = False
+        self._passing: dict[Filters, npt.NDArray[np.bool_]] = {}
         self._connections: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         try:
             for _ in range(CONNECTIONS):
                 self._connections.put(_connect(folder / ARTICLES_FILE))
             self.first_sentences = self._first_sentences()
-            self.slots = np.array([row[0] for row in self.rows("SELECT slot FROM passages ORDER BY number")], np.int64)
+            self.slots = self._column("SELECT slot FROM passages ORDER BY number")
             keys = as_keys([row[0] for row in self.rows("SELECT key FROM sentences ORDER BY number")])
+            self._articles_of_passages = self._column("SELECT article FROM passages ORDER BY number")
             self.common_words = frozenset(row[0] for row in self.rows("SELECT word FROM common_words"))
         except sqlite3.Error as error:
             self._close()
             raise BrokenIndex(folder / ARTICLES_FILE, f"SQLite cannot read it ({error})") from error
         try:
-            self._vectors = _read_vectors(folder, self.manifest, keys)
+            self._vectors = read_vectors(folder, self.manifest, keys)
         except BrokenIndex:
             self._close()
             raise
 
     def _first_sentences(self) -> npt.NDArray[np.int64]:
         """(passages,): number of the first sentence of each passage, rising."""
-        rows = self.rows("SELECT MIN(number) FROM sentences GROUP BY passage ORDER BY passage")
-        return np.array([row[0] for row in rows], np.int64)
+        return self._column("SELECT MIN(number) FROM sentences GROUP BY passage ORDER BY passage")
+
+    def _column(self, sql: str) -> npt.NDArray[np.int64]:
+        return np.array([row[0] for row in self.rows(sql)], np.int64)
 
     # -- who is reading ------------------------------------------------------------------------------------------------
 
@@ -140,6 +147,28 @@ class Generation:
             return connection.execute(sql, parameters).fetchall()
         finally:
             self._connections.put(connection)
+
+    # -- filters -------------------------------------------------------------------------------------------------------
+
+    def passing(self, filters: Filters) -> npt.NDArray[np.bool_]:
+        """(passages,): whether the article of each passage passes the filters."""
+        with self._lock:
+            known = self._passing.get(filters)
+        if known is not None:
+            return known
+        where, parameters = condition(filters, self._distinct)
+        sql = "SELECT number FROM articles" + (f" WHERE {where}" if where else "")  # noqa: S608 - index.filters' own text
+        articles = np.zeros(self.manifest.articles, np.bool_)
+        articles[[row[0] for row in self.rows(sql, parameters)]] = True
+        passing = articles[self._articles_of_passages]
+        with self._lock:
+            while len(self._passing) >= FILTERS_KEPT:
+                del self._passing[next(iter(self._passing))]
+            self._passing[filters] = passing
+        return passing
+
+    def _distinct(self, column: str) -> list[str]:
+        return [row[0] for row in self.rows(f"SELECT DISTINCT {column} FROM articles WHERE {column} IS NOT NULL")]  # noqa: S608 - index.filters' own names
 
     # -- records -------------------------------------------------------------------------------------------------------
 
@@ -206,26 +235,6 @@ def check_file(path: Path, expected: str) -> None:
         raise BrokenIndex(path, f"cannot be read ({error.strerror})") from error
     if found != expected:
         raise BrokenIndex(path, "differs from the manifest (damaged, or changed after it was built)")
-
-
-def _read_vectors(folder: Path, manifest: Manifest, keys: Keys) -> faiss.Index:
-    """The vectors of the sentences with these keys, in their order, out of all blocks."""
-    vectors = faiss.IndexFlatIP(manifest.dim)
-    # Each block is copied to where its rows belong: put together first, they would take twice the memory.
-    vectors.codes.resize(4 * manifest.dim * len(keys))
-    vectors.ntotal = len(keys)
-    rows = faiss.rev_swig_ptr(vectors.get_xb(), manifest.dim * len(keys)).reshape(len(keys), manifest.dim)
-    try:
-        blocks = [Block.open(folder / name, manifest.dim) for name in manifest.block_names]
-    except (OSError, ValueError) as error:
-        raise BrokenIndex(folder, f"a block of vectors cannot be read ({error})") from error
-    homes = find(keys, keys_of(blocks))
-    if (homes < 0).any() or len(keys) != manifest.sentences:
-        raise BrokenIndex(
-            folder / ARTICLES_FILE, f"{len(keys)} sentences, {int((homes >= 0).sum())} of them have vectors"
-        )
-    copy_vectors(rows, homes, blocks)
-    return vectors
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from index.articles import Article
 from index.embedder import Embedder, Vectors
 from index.errors import BadQuery, IndexProblem
+from index.filters import NO_FILTERS, Filters
 from index.generation import CURRENT_FILE, Generation, current_folder, index_folder
 from index.languages import detect_language, stem_words
 from index.manifest import Manifest
@@ -88,8 +89,8 @@ class Index:
         """Changes with what is searched."""
         return self.manifest.generation
 
-    def search(self, query: str, k: int) -> list[Hit]:
-        """The k best passages, best first; fewer when the index holds fewer. Raises BadQuery."""
+    def search(self, query: str, k: int, filters: Filters = NO_FILTERS) -> list[Hit]:
+        """The k best passages that pass the filters, best first; fewer when there are fewer. Raises BadQuery."""
         if len(query) > MAX_QUERY_CHARACTERS:
             raise BadQuery(f"The question has {len(query)} characters; at most {MAX_QUERY_CHARACTERS} can be searched.")
         if not 1 <= k <= MAX_K:
@@ -102,7 +103,7 @@ class Index:
         if not np.isfinite(vector).all():
             raise BadQuery("The question cannot be embedded (the model returned no finite vector). Rephrase it.")
         with self._current() as generation:
-            return _best_hits(generation, query, vector, k)
+            return _best_hits(generation, query, vector, k, filters)
 
     def close(self) -> None:
         """Let go of the files; who is reading finishes undisturbed."""
@@ -159,13 +160,17 @@ class Index:
         return generation
 
 
-def _best_hits(generation: Generation, query: str, vector: Vectors, k: int) -> list[Hit]:
-    """Score every passage by its best sentence and its words, and give the k best."""
+def _best_hits(generation: Generation, query: str, vector: Vectors, k: int, filters: Filters) -> list[Hit]:
+    """Score every passage by its best sentence and its words, and give the k best of those that pass."""
+    passing = generation.passing(filters) if filters else None
     first = generation.first_sentences
     cosines = generation.cosines(vector)
     nearest = np.maximum.reduceat(cosines, first).astype(np.float64)
-    keyword = _keyword_scores(generation, query)
+    keyword = _keyword_scores(generation, query, passing)
     scores = nearest + KEYWORD_WEIGHT * keyword
+    if passing is not None:
+        scores[~passing] = -np.inf
+        k = min(k, int(passing.sum()))
     hits = []
     for rank, number in enumerate(_highest(scores, k), start=1):
         article, passage = generation.passage(number)
@@ -197,13 +202,17 @@ def _stating(article: Article, passage: Passage, best: int) -> Span:
 def _highest(scores: npt.NDArray[np.float64], k: int) -> list[int]:
     """Positions of the k highest scores, highest first, equal ones in their order; sorts no more than it must."""
     k = min(k, len(scores))
+    if k == 0:
+        return []
     least = np.partition(scores, -k)[-k]
     enough = np.flatnonzero(scores >= least)
     return [int(number) for number in enough[np.argsort(-scores[enough], kind="stable")][:k]]
 
 
-def _keyword_scores(generation: Generation, query: str) -> npt.NDArray[np.float64]:
-    """(passages,): BM25 divided by the highest, 0 for the passages that share no word with the query.
+def _keyword_scores(
+    generation: Generation, query: str, passing: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.float64]:
+    """(passages,): BM25 divided by the highest of those that pass, 0 for the others and where no word is shared.
 
     The words are stemmed in the query's language and in every language of the corpus: an article's words were stemmed
     in its own, and a name or a figure is the same in all. Words of half the passages are left out: BM25 gives them no
@@ -219,5 +228,7 @@ def _keyword_scores(generation: Generation, query: str) -> npt.NDArray[np.float6
     for row in generation.rows("SELECT rowid, -bm25(words) FROM words WHERE words MATCH ?", (match,)):
         by_slot[row[0]] = row[1]
     scores = by_slot[generation.slots]
+    if passing is not None:
+        scores[~passing] = 0
     highest = scores.max()
     return scores / highest if highest > 0 else scores

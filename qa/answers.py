@@ -11,6 +11,7 @@ from itertools import chain, zip_longest
 from typing import Protocol
 
 from index.embedder import Embedder
+from index.filters import NO_FILTERS, Filters
 from index.languages import detect_language
 from index.search import Hit
 from index.sentences import STOPS, is_heading, split_sentences
@@ -120,9 +121,9 @@ Event = Found | Draft | Checked | Answer
 
 
 class Searchable(Protocol):
-    """What is asked of the index: the k best passages for a query, best first."""
+    """What is asked of the index: the k best passages for a query that pass the filters, best first."""
 
-    def search(self, query: str, k: int) -> Sequence[Hit]: ...
+    def search(self, query: str, k: int, filters: Filters) -> Sequence[Hit]: ...
 
 
 @dataclass(slots=True)
@@ -181,13 +182,20 @@ class Answerer:
         self._answerability = answerability or Answerability()
         self._entailment = entailment
 
-    def ask(self, question: str, history: Sequence[Turn] = (), k: int = 5, asker: Asker = NOBODY) -> Iterator[Event]:
+    def ask(
+        self,
+        question: str,
+        history: Sequence[Turn] = (),
+        k: int = 5,
+        asker: Asker = NOBODY,
+        filters: Filters = NO_FILTERS,
+    ) -> Iterator[Event]:
         """Found, then Draft and Checked as they come, and Answer last. When cancelled it ends with what it has."""
         writing = _Writing(time.monotonic())
         language = question_language(question, history)
         standalone = stand_alone_question(history, question, language, self._model, asker)
-        hits = tuple(self._index.search(standalone, k))
-        halves = [(half, tuple(self._index.search(half, k))) for half in halves_of(standalone, language) or ()]
+        hits = tuple(self._index.search(standalone, k, filters))
+        halves = [(half, tuple(self._index.search(half, k, filters))) for half in halves_of(standalone, language) or ()]
         shown = _in_turn([of_half for _, of_half in halves])[:k] if halves else hits
         found = Found(shown, standalone, language, writing.elapsed_ms())
         yield found

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -34,6 +35,7 @@ from web_fixtures import (
 from werkzeug.test import TestResponse
 
 from index.errors import BadQuery, BrokenIndex, SourcierError
+from index.filters import Filters
 from qa.conversation import Turn
 from qa.errors import Busy, QuestionTooLong
 from web import create_app
@@ -107,6 +109,18 @@ def test_history_and_the_default_k_reach_the_answerer() -> None:
     assert answerer.asked[0].k == Settings().passages
 
 
+def test_filters_reach_the_answerer_and_the_search() -> None:
+    app, answerer = make_app(bridge_script())
+    given = {"since": "2025-10-01", "source": "Le Courrier", "language": ["fr", "EN"]}
+    wanted = Filters(since=date(2025, 10, 1), source=("Le Courrier",), language=("fr", "en"))
+    ask(app.test_client(), question="Et après ?", filters=given)
+    assert answerer.asked[0].filters == wanted
+    index = FakeIndex()
+    client = create_app(Settings(), answerer, index).test_client()
+    assert client.post("/api/search", json={"query": "pont", "filters": given}).status_code == 200
+    assert index.searched[0][2] == wanted
+
+
 def test_a_declined_question_is_an_answer_too() -> None:
     app, _ = make_app([found_bridge(), declined()])
     body = ask(app.test_client(), question="Qui a gagné le match ?").get_json()
@@ -154,7 +168,11 @@ def test_draft_words_go_only_to_a_client_that_asks() -> None:
         ({"question": "a", "k": 21}, "'k' must be a whole number from 1 to 20."),
         ({"question": "a", "k": True}, "'k' must be a whole number from 1 to 20."),
         ({"question": "a", "k": 2.0}, "'k' must be a whole number from 1 to 20."),
-        ({"question": "a", "filters": {"source": "x"}}, "'filters' is not supported yet. Leave it out."),
+        ({"question": "a", "filters": []}, "'filters' must be an object, not a list."),
+        ({"question": "a", "filters": {"source": 3}}, "The filter 'source' takes a text or a list of texts."),
+        ({"question": "a", "filters": {"since": "hier"}}, "The filter 'since' takes a day such as 2025-10-07."),
+        ({"question": "a", "filters": {"year": "2025"}},
+         "Unknown filter 'year'. Known filters: since, until, source, author, language, article_id."),
         ({"question": "a", "stream": "yes"}, "'stream' must be true or false, not a string."),
         ({"question": "a", "draft": 1}, "'draft' must be true or false, not a number."),
         ({"question": "a", "top": 1},

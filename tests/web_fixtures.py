@@ -14,6 +14,7 @@ import numpy as np
 from flask import Flask
 
 from index.articles import Article
+from index.filters import NO_FILTERS, Filters
 from index.passages import Passage, Span
 from index.search import Hit
 from qa.answers import Answer, AnswerSentence, Checked, Draft, Event, Found, Timings
@@ -172,6 +173,7 @@ class Asked:
     question: str
     history: tuple[Turn, ...]
     k: int
+    filters: Filters = NO_FILTERS
 
 
 class FakeAnswerer:
@@ -183,8 +185,8 @@ class FakeAnswerer:
         self.cancelled = threading.Event()
         self.closed = threading.Event()
 
-    def ask(self, question: str, history: Sequence[Turn], k: int, asker: Asker) -> Iterator[Event]:
-        self.asked.append(Asked(question, tuple(history), k))
+    def ask(self, question: str, history: Sequence[Turn], k: int, asker: Asker, filters: Filters) -> Iterator[Event]:
+        self.asked.append(Asked(question, tuple(history), k, filters))
         try:
             for step in self.scripts.popleft():
                 if isinstance(step, Exception):
@@ -219,10 +221,10 @@ class FakeIndex:
     manifest = FakeManifest()
 
     def __init__(self) -> None:
-        self.searched: list[tuple[str, int]] = []
+        self.searched: list[tuple[str, int, Filters]] = []
 
-    def search(self, query: str, k: int) -> list[Hit]:
-        self.searched.append((query, k))
+    def search(self, query: str, k: int, filters: Filters) -> list[Hit]:
+        self.searched.append((query, k, filters))
         return list(found_bridge().hits[:k])
 
     def article(self, article_id: str) -> Article | None:

@@ -30,7 +30,7 @@ def ask() -> Response:
     """Answer a question, whole or as it comes."""
     the_answerer()  # not ready is told before anything else is judged
     asked = read_ask(request, _settings())
-    events = Asking.of_app().events(asked.question, asked.history, asked.k)
+    events = Asking.of_app().events(asked.question, asked.history, asked.k, asked.filters)
     # What fails before the evidence is there (busy, above all) is still a plain HTTP error.
     first = next((event for event in islice(events, FIRST_TICKS) if event is not None), None)
     if asked.stream:
@@ -44,7 +44,7 @@ def search() -> Response:
     """Find passages without answering."""
     index = the_index()
     wanted = read_search(request, _settings())
-    return jsonify({"hits": hits_json(index.search(wanted.query, wanted.k))})
+    return jsonify({"hits": hits_json(index.search(wanted.query, wanted.k, wanted.filters))})
 
 
 @blueprint.get("/articles")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from flask import current_app, request
 
+from index.filters import NO_FILTERS, Filters
 from qa.answers import Answer, Event
 from qa.conversation import Turn
 from qa.errors import Busy
@@ -56,7 +57,9 @@ class Asking:
             raise TypeError("this Flask app was not made by web.create_app")
         return asking
 
-    def events(self, question: str, history: Sequence[Turn], k: int) -> Generator[Event | None, None, None]:
+    def events(
+        self, question: str, history: Sequence[Turn], k: int, filters: Filters = NO_FILTERS
+    ) -> Generator[Event | None, None, None]:
         """Yield the answer's events, and None for each TICK_S of silence. Must be closed, or read to its end.
 
         Closing it cancels the answer. Raises what the answerer raised, Busy, NotReady, TooSlow, or ClientGone when
@@ -70,7 +73,7 @@ class Asking:
             return left.is_set() or self._ready.closing or gone()
 
         asker = Asker(request.remote_addr or "", cancelled)
-        return self._watch(lambda: answerer.ask(question, history, k, asker), cancelled, left)
+        return self._watch(lambda: answerer.ask(question, history, k, asker, filters), cancelled, left)
 
     def _watch(
         self, ask: Callable[[], Iterator[Event]], cancelled: Callable[[], bool], left: threading.Event

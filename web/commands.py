@@ -27,6 +27,7 @@ from index.commands import (
     summary_of,
 )
 from index.errors import SourcierError
+from index.filter_options import filter_options
 from qa.commands import (
     drop_stale_states,
     language_model_file,
@@ -39,6 +40,7 @@ from qa.eval_command import evaluate_command
 from web.settings import Settings
 
 if TYPE_CHECKING:
+    from index.filters import Filters
     from index.search import Index
     from qa.answers import Answer, Answerer
     from qa.llama_model import LlamaModel
@@ -97,23 +99,33 @@ def serve(host: str | None, port: int | None, home: Path, embedder: str | None, 
 @sourcier.command()
 @click.argument("question")
 @click.option("-k", default=5, show_default=True, type=click.IntRange(1, 20), help="How many passages to find.")
+@filter_options
 @home_option
 @embedder_option
 @language_model_option
 @json_option
-def ask(question: str, k: int, home: Path, embedder: str | None, language_model: str | None, as_json: bool) -> None:
+def ask(
+    question: str,
+    k: int,
+    filters: Filters,
+    home: Path,
+    embedder: str | None,
+    language_model: str | None,
+    as_json: bool,
+) -> None:
     """Answer QUESTION from the articles, with the quotations it rests on.
 
     \b
     Example:
       sourcier ask "Quand le pont a-t-il rouvert ?"
+      sourcier ask "Quand le pont a-t-il rouvert ?" --since 2025-11-01
     """
     from qa.answers import Answer
     from web.shapes import answer_json
 
     settings = _settings(home, embedder, language_model)
     answerer, index, model = _load(settings)
-    answer = next(event for event in answerer.ask(question, (), k) if isinstance(event, Answer))
+    answer = next(event for event in answerer.ask(question, (), k, filters=filters) if isinstance(event, Answer))
     if as_json:
         click.echo(json.dumps(answer_json(answer), ensure_ascii=False, indent=2))
     else:

@@ -8,6 +8,7 @@ from typing import Protocol
 from flask import Flask, current_app
 
 from index.articles import Article
+from index.filters import Filters
 from index.search import Hit
 from qa.answers import Event
 from qa.conversation import Turn
@@ -17,7 +18,9 @@ from qa.language_model import Asker
 class Answerer(Protocol):
     """The path of one question: first Found, then Draft and Checked in any order, last Answer."""
 
-    def ask(self, question: str, history: Sequence[Turn], k: int, asker: Asker) -> Iterator[Event]: ...
+    def ask(
+        self, question: str, history: Sequence[Turn], k: int, asker: Asker, filters: Filters
+    ) -> Iterator[Event]: ...
 
 
 class Counts(Protocol):
@@ -42,7 +45,7 @@ class Index(Protocol):
 
     @property
     def manifest(self) -> Counts: ...
-    def search(self, query: str, k: int) -> Sequence[Hit]: ...
+    def search(self, query: str, k: int, filters: Filters) -> Sequence[Hit]: ...
     def article(self, article_id: str) -> Article | None: ...
     def articles(self, offset: int, limit: int) -> Sequence[Article]: ...
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from flask import Request
 
+from index.errors import BadQuery
+from index.filters import Filters, read_filters
 from qa.conversation import Turn
 from web.faults import BadRequest
 from web.settings import Settings
@@ -24,6 +26,7 @@ class AskRequest:
     question: str
     history: tuple[Turn, ...]
     k: int
+    filters: Filters
     stream: bool
     draft: bool
 
@@ -34,16 +37,17 @@ class SearchRequest:
 
     query: str
     k: int
+    filters: Filters
 
 
 def read_ask(request: Request, settings: Settings) -> AskRequest:
     """Check the body of POST /api/ask. Raises BadRequest with one line that names the field."""
     body = _read_object(request, ("question", "history", "k", "filters", "stream", "draft"))
-    _refuse_filters(body)
     return AskRequest(
         question=read_text(body.get("question"), "question", settings.max_question_characters),
         history=_read_history(body.get("history"), settings),
         k=_read_k(body.get("k"), settings),
+        filters=_read_filters(body.get("filters")),
         stream=_read_flag(body.get("stream"), "stream"),
         draft=_read_flag(body.get("draft"), "draft"),
     )
@@ -52,10 +56,10 @@ def read_ask(request: Request, settings: Settings) -> AskRequest:
 def read_search(request: Request, settings: Settings) -> SearchRequest:
     """Check the body of POST /api/search. Raises BadRequest."""
     body = _read_object(request, ("query", "k", "filters"))
-    _refuse_filters(body)
     return SearchRequest(
         query=read_text(body.get("query"), "query", settings.max_question_characters),
         k=_read_k(body.get("k"), settings),
+        filters=_read_filters(body.get("filters")),
     )
 
 
@@ -100,9 +104,15 @@ def _read_object(request: Request, known: tuple[str, ...]) -> Mapping[str, objec
     return body
 
 
-def _refuse_filters(body: Mapping[str, object]) -> None:
-    if body.get("filters") not in (None, {}):
-        raise BadRequest("'filters' is not supported yet. Leave it out.")
+def _read_filters(value: object) -> Filters:
+    if value is None:
+        return read_filters({})
+    if not isinstance(value, dict):
+        raise BadRequest(f"'filters' must be an object, not {_sort(value)}.")
+    try:
+        return read_filters(value)
+    except BadQuery as problem:
+        raise BadRequest(str(problem)) from problem
 
 
 def _read_history(value: object, settings: Settings) -> tuple[Turn, ...]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from index.articles import read_articles
+from index.articles import Article, read_articles
 from index.contents import Contents
 from index.durable_files import replace_text, sync_file
 from index.embedder import Embedder, Vectors
@@ -45,6 +45,8 @@ Progress = Callable[[str, int, int], None]
 # Sentences embedded between two notes on disk and two steps of the progress bar: five to fifteen seconds of work, the
 # most that a kill can lose. Twice the embedder's batch, so that sentences of one length still go together.
 CHECKPOINT = 64
+# Paths named in an error; a list may hold thousands.
+_NAMED = 5
 # Vectors copied together into the new index: 25 MB of 768 dimensions.
 _COPIED_TOGETHER = 8192
 
@@ -64,12 +66,20 @@ class BuildReport:
 
 
 def build(
-    paths: Sequence[Path], home: Path, embedder: Embedder, embedder_name: str, progress: Progress = lambda *_: None
+    paths: Sequence[Path],
+    home: Path,
+    embedder: Embedder,
+    embedder_name: str,
+    progress: Progress = lambda *_: None,
+    *,
+    listed: Sequence[Path] = (),
+    strict: bool = False,
 ) -> BuildReport:
-    """Make the articles under `paths` the whole content of the index under `home`.
+    """Make the articles under `paths` the whole content of the index under `home`, with the `listed` ones behind them.
 
     Raises BuildInProgress, and IndexProblem when nothing could be read or the disk is full; the index then stays as it
-    was, and what was embedded so far is kept for the next try.
+    was, and what was embedded so far is kept for the next try. If `strict`, raises the first ArticleError too, before
+    anything is embedded.
     """
     started = time.monotonic()
     root = index_folder(home)
@@ -81,7 +91,9 @@ def build(
             remove_unserved(home)
             previous = open_served(home)
             try:
-                _build(paths, home, previous, embedder, embedder_name, report, progress)
+                found = _strictly(read_articles(paths, listed)) if strict else read_articles(paths, listed)
+                names = ", ".join(map(str, [*paths, *listed][:_NAMED])) or "nothing"
+                _build(found, names, home, previous, embedder, embedder_name, report, progress)
             finally:
                 if previous is not None:
                     previous.retire()
@@ -91,8 +103,16 @@ def build(
     return report
 
 
+def _strictly(found: Iterable[Article | ArticleError]) -> Iterator[Article]:
+    for article in found:
+        if isinstance(article, ArticleError):
+            raise article
+        yield article
+
+
 def _build(
-    paths: Sequence[Path],
+    found: Iterable[Article | ArticleError],
+    names: str,
     home: Path,
     previous: Generation | None,
     embedder: Embedder,
@@ -103,7 +123,7 @@ def _build(
     root = index_folder(home)
     with building_folder(root) as folder:
         with closing(Contents(folder / ARTICLES_FILE, embedder)) as contents:
-            _read(paths, contents, report, progress)
+            _read(found, names, contents, report, progress)
             if previous is not None and _is_current_and_same(home, previous.manifest, contents, embedder):
                 report.unchanged, report.generation = True, previous.manifest.generation
                 return
@@ -134,9 +154,11 @@ def _build(
         publish(folder, report.generation, previous.manifest.generation if previous else None)
 
 
-def _read(paths: Sequence[Path], contents: Contents, report: BuildReport, progress: Progress) -> None:
+def _read(
+    found: Iterable[Article | ArticleError], names: str, contents: Contents, report: BuildReport, progress: Progress
+) -> None:
     """Put every article that can be read into the contents. Raises IndexProblem when there is none."""
-    for article in read_articles(paths):
+    for article in found:
         if isinstance(article, ArticleError):
             report.unreadable.append(article)
         else:
@@ -144,7 +166,6 @@ def _read(paths: Sequence[Path], contents: Contents, report: BuildReport, progre
             progress("reading", contents.articles, 0)
     report.articles, report.passages, report.sentences = contents.articles, contents.passages, contents.sentences
     if report.articles == 0:
-        names = ", ".join(map(str, paths))
         why = f" ({report.unreadable[0]})" if report.unreadable else ""
         raise IndexProblem(
             f"No article could be read from {names}{why}. The index is as it was. Give files or folders of articles."

@@ -69,7 +69,7 @@ def _fields(book: _Book, name: str, chapter: Element, text: str, place: str, pat
     )
     own = usable_facts({"title": heading or book.labels.get(name)})
     facts = {**book.facts, **own}
-    if len(book.chapters) > 1 and facts.get("title") != book.facts.get("title"):
+    if facts.get("title") != book.facts.get("title"):
         # Where a quotation comes from: the book, rather than the house that printed it.
         facts["source"] = book.facts.get("title") or book.facts.get("source")
     return check_fields(facts, text, place, f"{path.stem} {Path(name).stem}", name)
@@ -115,7 +115,6 @@ def _facts(package: Element) -> dict[str, object]:
             "source": next(iter(said.get("publisher", ())), None),
             # EPUB 3 keeps dc:date for the publication, and dcterms:modified for the file.
             "published": next(iter(said.get("date", ())), None),
-            "language": next(iter(said.get("language", ())), None),
         }
     )
 

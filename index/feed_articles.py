@@ -23,6 +23,8 @@ MAX_FEED_BYTES = 16 * 1024 * 1024
 # Of what is not well-formed: the parser for such feeds looks at every "<" anew.
 MAX_SLOPPY_BYTES = 2 * 1024 * 1024
 _LONGEST_PART = 120
+# A text of that length tells its language better than the feed, whose software says en-US until somebody changes it.
+_TELLING_CHARS = 200
 _ENDS = re.compile(rb"</(?:[A-Za-z][\w.-]*:)?(?:rss|feed|RDF)\s*>(?:\s|<!--[^<>]{,500}-->)*\Z", re.IGNORECASE)
 
 
@@ -78,6 +80,7 @@ def _refuse_broken(data: bytes) -> None:
 def _fields(entry: Any, feed: Any, number: int, path: Path) -> Fields:
     own_id, part = _identity(entry, number)
     place = f"{path}#{part or number}"
+    text = _text(entry)
     about = feed.feed
     origin = entry.get("source", {}).get("title") if isinstance(entry.get("source"), Mapping) else None
     facts = usable_facts(
@@ -87,10 +90,10 @@ def _fields(entry: Any, feed: Any, number: int, path: Path) -> Fields:
             "published": _published(entry, feed.version),
             "source": origin or _plain(about, "title"),
             "url": entry.get("link"),
-            "language": _language(entry, about),
+            "language": _language(entry, about) if len(text) < _TELLING_CHARS else None,
         }
     )
-    return check_fields({**facts, "id": own_id}, _text(entry), place, f"{path.stem} {number}", part)
+    return check_fields({**facts, "id": own_id}, text, place, f"{path.stem} {number}", part)
 
 
 def _identity(entry: Any, number: int) -> tuple[str | None, str]:

@@ -104,7 +104,7 @@ def _title(tree: HtmlElement) -> str | None:
 _DATE_NAMES = (
     "article:published_time og:article:published_time og:published_time datepublished date.published publish-date "
     "publish_date publishdate publication_date pubdate dcterms.created dcterms.issued dcterms.date dc.date.issued "
-    "dc.date sailthru.date parsely-pub-date citation_publication_date citation_date date"
+    "dc.date sailthru.date parsely-pub-date citation_publication_date citation_date date created"
 )
 
 

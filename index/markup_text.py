@@ -90,7 +90,7 @@ class _Writer:
         self.line.clear()
         # Two line breaks are how many feeds separate paragraphs.
         for part in re.split(r"\v[ \t\v]*\v", written):
-            text = "\n".join(stripped for line in part.split("\v") if (stripped := line.strip(" \t")))
+            text = "\n".join(stripped for line in part.split("\v") if (stripped := line.strip()))
             if text:
                 self.blocks.append(("item" if self.mark else "block", self.mark + text))
                 self.mark = ""

@@ -54,7 +54,6 @@ def read_pdf(path: Path) -> Iterator[Fields | ArticleError]:
             "author": said.get("creator") or found.get("author"),
             "source": said.get("publicationName") or said.get("publisher"),
             "url": said.get("url"),
-            "language": said.get("language"),
             "published": said.get("publicationDate") or said.get("date") or day_begun(found.get("begun")),
         }
     )
@@ -133,5 +132,5 @@ def _xmp(data: bytes) -> dict[str, str]:
     return {}
 
 
-_SAID_NAMES = "title creator publisher date language publicationDate publicationName url"
+_SAID_NAMES = "title creator publisher date publicationDate publicationName url"
 _SAID = frozenset(_SAID_NAMES.split())

@@ -16,7 +16,8 @@ _NO_TITLE = re.compile(
 )
 # What editors call these facts where they may name a property themselves.
 _OWN_NAMES = {
-    "published": "published|publication date|date published|date de publication|publié le|veröffentlicht|date|datum|fecha|data",
+    "published": "published|publication date|date published|date de publication|publié le|veröffentlicht|"
+    "date|datum|fecha|data",
     "source": "source|publisher|publication|journal|newspaper|quelle|fuente|fonte",
     "url": "url|link|lien",
 }

@@ -86,12 +86,18 @@ def _lines(page: Any, text_page: Any) -> tuple[list[list[object]], int]:
     run: list[_Glyph] = []
     for glyph in _glyphs(page, text_page):
         unknown += glyph.char == "\ufffd"
-        if run and (abs(glyph.y - run[-1].y) > 0.5 * max(glyph.size, run[-1].size) or run[-1].char == _BROKEN):
+        if run and (run[-1].char == _BROKEN or not _on_one_line(run[-1], glyph)):
             lines.extend(_parted(run))
             run = []
         run.append(glyph)
     lines.extend(_parted(run))
     return lines, unknown
+
+
+def _on_one_line(one: _Glyph, other: _Glyph) -> bool:
+    """Raised figures stand half a size higher; a large initial stands on a lower line than the words beside it."""
+    small, large = sorted((one.size, other.size))
+    return abs(one.y - other.y) <= 0.5 * (large if large < 1.7 * small else small)
 
 
 def _parted(run: list[_Glyph]) -> Iterator[list[object]]:

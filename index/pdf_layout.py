@@ -139,7 +139,16 @@ def _blocks(lines: Iterator[Line]) -> Iterator[Block]:
         while end < len(rows) and len(rows[end]) > 1 and (end == at or _below(rows[end - 1][0], rows[end][0], 3.0)):
             end += 1
         if end - at > 1:
-            yield from _side_by_side(rows[at:end])
+            columns = _columns(rows[at:end])
+            while columns and end < len(rows) and len(rows[end]) == 1:
+                longer = next((column for column in columns if _continues(column[-1], rows[end][0])), None)
+                if longer is None:
+                    break
+                longer.append(rows[end][0])
+                end += 1
+            yield from (Block(tuple(column)) for column in columns)
+            if not columns:
+                yield _table(rows[at:end])
             at = end
             continue
         # Alone, it is a line whose words stand far apart.
@@ -165,24 +174,24 @@ def _rows(lines: Iterator[Line]) -> Iterator[list[Line]]:
         yield row
 
 
-def _side_by_side(rows: list[list[Line]]) -> Iterator[Block]:
-    """The rows of a table, or columns that were drawn across."""
+def _columns(rows: list[list[Line]]) -> list[list[Line]]:
+    """Columns of prose that were drawn line by line across the page; none where the rows are those of a table."""
     cells = [cell for row in rows for cell in row]
-    prose = statistics.median(len(cell.text) for cell in cells) >= _PROSE_CHARS and len(rows) >= _PROSE_ROWS
-    if not prose:
-        yield Block(
-            tuple(replace(_one_line(row), text=f"| {' | '.join(cell.text for cell in row)} |") for row in rows), True
-        )
-        return
     columns: list[list[Line]] = []
+    if len(rows) < _PROSE_ROWS or statistics.median(len(cell.text) for cell in cells) < _PROSE_CHARS:
+        return columns
     for cell in cells:
         column = next((column for column in columns if _overlap(column[0], cell)), None)
         if column is None:
             columns.append([cell])
         else:
             column.append(cell)
-    for column in columns:
-        yield Block(tuple(column))
+    return columns
+
+
+def _table(rows: list[list[Line]]) -> Block:
+    marked = (replace(_one_line(row), text=f"| {' | '.join(cell.text for cell in row)} |") for row in rows)
+    return Block(tuple(marked), True)
 
 
 def _one_line(row: list[Line]) -> Line:

@@ -22,16 +22,20 @@ RSS = """<?xml version="1.0" encoding="utf-8"?>
 <content:encoded><![CDATA[<p>Le pont a rouvert samedi.</p><script>x()</script><p>Les habitants l’ont traversé à pied,
 sous la pluie, avec leurs enfants et leurs chiens, et beaucoup ont trouvé qu’il n’avait jamais été aussi large ni
 aussi beau, ce qui a fait sourire l’architecte.</p><img src="http://127.0.0.1:9/x.png">]]></content:encoded></item>
-<item><title>Brève</title><guid isPermaLink="false">17</guid><description>Pas de date, &lt;b&gt;pas&lt;/b&gt; de contenu.</description></item>
+<item><title>Brève</title><guid isPermaLink="false">17</guid>
+<description>Pas de date, &lt;b&gt;pas&lt;/b&gt; de contenu.</description></item>
 <item><title>Vide</title><link>https://echo.example/vide</link></item>
 </channel></rss>"""
-ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="de"><title type="html">Die &lt;i&gt;Zeitung&lt;/i&gt;</title>
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="de">
+<title type="html">Die &lt;i&gt;Zeitung&lt;/i&gt;</title>
 <author><name>Redaktion</name></author><updated>2026-01-01T00:00:00Z</updated><id>urn:feed</id>
 <entry><title>Die Orgel</title><id>tag:zeitung.example,2025:1</id><link href="https://zeitung.example/orgel"/>
 <published>2025-11-08T07:30:00Z</published><updated>2025-12-24T00:00:00Z</updated><summary>Kurz.</summary>
-<content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml"><p>Sie klingt <em>wieder</em>.</p><ul><li>Pfeifen</li></ul></div></content></entry>
+<content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">
+<p>Sie klingt <em>wieder</em>.</p><ul><li>Pfeifen</li></ul></div></content></entry>
 <entry><title>Nur geändert</title><id>tag:zeitung.example,2025:2</id><updated>2025-12-24T00:00:00Z</updated>
-<author><name>Ruth Ahlmeier</name></author><source><title>Agentur</title></source><content type="text">Ein Text &lt; zwei.</content></entry></feed>"""
+<author><name>Ruth Ahlmeier</name></author><source><title>Agentur</title></source>
+<content type="text">Ein Text &lt; zwei.</content></entry></feed>"""
 
 
 def read(path: Path, data: str | bytes) -> tuple[list[Article], list[str]]:
@@ -54,9 +58,9 @@ def test_rss(tmp_path: Path, name: str) -> None:
     assert full == Article(
         id="https://echo.example/?p=12",
         title="Le pont & la crue",
-        text="Le pont a rouvert samedi.\n\nLes habitants l’ont traversé à pied, sous la pluie, avec leurs enfants et leurs "
-        "chiens, et beaucoup ont trouvé qu’il n’avait jamais été aussi large ni aussi beau, ce qui a fait sourire "
-        "l’architecte.",
+        text="Le pont a rouvert samedi.\n\nLes habitants l’ont traversé à pied, sous la pluie, avec leurs enfants et "
+        "leurs chiens, et beaucoup ont trouvé qu’il n’avait jamais été aussi large ni aussi beau, ce qui a fait "
+        "sourire l’architecte.",
         language="fr",
         published=datetime(2025, 11, 8, 0, 30, tzinfo=PARIS),
         author="Léa Brun",
@@ -94,7 +98,10 @@ def test_rdf_with_its_dublin_core_date(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["iso-8859-1", "windows-1252", "utf-16"])
 def test_encodings(tmp_path: Path, encoding: str) -> None:
-    source = f'<?xml version="1.0" encoding="{encoding}"?><rss version="2.0"><channel><item><title>Été</title><description>Il a plu à Noël.</description></item></channel></rss>'
+    source = (
+        f'<?xml version="1.0" encoding="{encoding}"?><rss version="2.0"><channel><item><title>Été</title>'
+        "<description>Il a plu à Noël.</description></item></channel></rss>"
+    )
     (found,), errors = read(tmp_path / "a.rss", source.encode(encoding))
     assert (errors, found.title, found.text) == ([], "Été", "Il a plu à Noël.")
 

@@ -12,7 +12,8 @@ from index.articles import Article, read_articles
 PARIS = timezone(timedelta(hours=1))
 XHTML = (
     '<inlineXML contenttype="application/xhtml+xml"><html xmlns="http://www.w3.org/1999/xhtml"><head><title>non</title>'
-    "</head><body><p>AUBRENNE (ADS) – Le pont a rouvert samedi.</p><h2>Le prix</h2><p>618 000 euros.</p></body></html></inlineXML>"
+    "</head><body><p>AUBRENNE (ADS) – Le pont a rouvert samedi.</p><h2>Le prix</h2><p>618 000 euros.</p></body>"
+    "</html></inlineXML>"
 )
 
 
@@ -128,7 +129,10 @@ def test_the_day_is_that_of_the_first_version(tmp_path: Path, meta: str, publish
             {"content": '<remoteContent href="http://127.0.0.1:9/a.xml"/>'},
             "the news item holds no text of its own (only a reference?)",
         ),
-        ({"content": '<inlineXML contenttype="application/xhtml+xml"/>'}, "the news item holds no text of its own (only a reference?)"),
+        (
+            {"content": '<inlineXML contenttype="application/xhtml+xml"/>'},
+            "the news item holds no text of its own (only a reference?)",
+        ),
     ],
 )  # fmt: skip
 def test_items_that_are_not_to_be_read(tmp_path: Path, changes: dict[str, str], reason: str) -> None:
@@ -146,7 +150,10 @@ def test_an_embargo_that_is_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ("<svg/>", "its root element is <svg>; known are newsItem and newsMessage (NewsML-G2), nitf, rss, feed and rdf:RDF"),
+        (
+            "<svg/>",
+            "its root element is <svg>; known are newsItem and newsMessage (NewsML-G2), nitf, rss, feed and rdf:RDF",
+        ),
         (item()[:800], "not well-formed XML: "),
         (item().replace("samedi.</p>", "samedi."), "not well-formed XML: "),
         ('<!DOCTYPE newsItem [<!ENTITY a "b">]>' + item(), "declares entities of its own"),

@@ -13,13 +13,16 @@ from index.xml_documents import parse_xml
 
 NITF = """<?xml version="1.0" encoding="{encoding}"?>
 <!DOCTYPE nitf SYSTEM "http://127.0.0.1:9/nitf-3-6.dtd">
-<nitf><head><title>Weather and Tide Updates</title><docdata management-status="{status}"><doc-id regsrc="ADS" id-string="20251108-17"/>
+<nitf><head><title>Weather and Tide Updates</title><docdata management-status="{status}">
+<doc-id regsrc="ADS" id-string="20251108-17"/>
 <date.issue norm="20251108T073000Z"/><doc.copyright holder="Agence de la Sarve" year="2025"/></docdata>{pubdata}</head>
 <body><body.head><hedline><hl1>La crue &amp; le pont</hl1><hl2>Sous la pluie</hl2></hedline>
 <byline>{byline}</byline><dateline><location>Aubrenne</location></dateline>
 <abstract><p>Une fois de plus.</p></abstract></body.head>
-<body.content><block><p lede="true">La Sarve est mont&eacute;e &#224; <num>3,50</num> m&egrave;tres.</p><hl2>Le prix</hl2>
-<p>Cher.</p><media media-type="image"><media-reference source="a.jpg"/><media-caption>Le pont, samedi.</media-caption></media>
+<body.content><block><p lede="true">La Sarve est mont&eacute;e &#224; <num>3,50</num> m&egrave;tres.</p>
+<hl2>Le prix</hl2>
+<p>Cher.</p><media media-type="image"><media-reference source="a.jpg"/>
+<media-caption>Le pont, samedi.</media-caption></media>
 <ul><li>un</li><li>deux</li></ul><table><tr><td>Noix</td><td>6 €</td></tr></table></block></body.content>
 <body.end><tagline>lb/ads</tagline></body.end></body></nitf>"""
 TEXT = "La Sarve est montée à 3,50 mètres.\n\nLe prix\n\nCher.\n\nLe pont, samedi.\n\n- un\n- deux\n\n| Noix | 6 € |"

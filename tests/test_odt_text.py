@@ -7,10 +7,12 @@ import pytest
 from index.odt_text import text_of_odt
 from index.xml_documents import parse_xml
 
+SPACES = 'xmlns:text="urn:t" xmlns:table="urn:b" xmlns:draw="urn:d" xmlns:office="urn:o"'
+
 
 def text(body: str) -> str:
-    return text_of_odt(parse_xml(f'<d xmlns:text="urn:t" xmlns:table="urn:b" xmlns:draw="urn:d" xmlns:office="urn:o">'
-                                 f"<office:body><office:text>{body}</office:text></office:body></d>".encode()))  # fmt: skip
+    document = f"<d {SPACES}><office:body><office:text>{body}</office:text></office:body></d>"
+    return text_of_odt(parse_xml(document.encode()))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,8 @@ def text(body: str) -> str:
             "Le pont tient.\n\nFin.\n\nDe 1764.",
         ),
         (
-            "<text:p>Avant <draw:frame><draw:text-box><text:p>Encadré.</text:p></draw:text-box></draw:frame>après.</text:p>",
+            "<text:p>Avant <draw:frame><draw:text-box><text:p>Encadré.</text:p></draw:text-box></draw:frame>après."
+            "</text:p>",
             "Avant après.\n\nEncadré.",
         ),
         ("<text:section><text:p>Un\u00adique.</text:p></text:section>", "Unique."),

@@ -37,8 +37,14 @@ def odt(path: Path, body: str, meta: str = "", more: dict[str, bytes] | None = N
             "office": "office", "text": "text", "table": "table", "meta": "meta", "draw": "drawing",
         }.items()
     )  # fmt: skip
-    content = f"<office:document-content {spaces}><office:body><office:text>{body}</office:text></office:body></office:document-content>"
-    said = f'<office:document-meta {spaces} xmlns:dc="http://purl.org/dc/elements/1.1/"><office:meta>{meta}</office:meta></office:document-meta>'
+    content = (
+        f"<office:document-content {spaces}><office:body><office:text>{body}</office:text></office:body>"
+        "</office:document-content>"
+    )
+    said = (
+        f'<office:document-meta {spaces} xmlns:dc="http://purl.org/dc/elements/1.1/"><office:meta>{meta}</office:meta>'
+        "</office:document-meta>"
+    )
     parts = {"mimetype": b"application/vnd.oasis.opendocument.text", "content.xml": content.encode()}
     return zipped(path, {**parts, "meta.xml": said.encode(), **(more or {})})
 

@@ -19,6 +19,9 @@ PAGE = (
 )
 
 
+LONG_HEADER = b"MIME-Version: 1.0\nContent-Type: text/html; " + b"a=(((" * 90_000 + b"\n\n<p>mot"
+
+
 def quoted(text: str, charset: str) -> bytes:
     """Quoted-printable, by hand: every byte that is not plain ASCII, and the equals sign."""
     return b"".join(
@@ -83,7 +86,7 @@ def test_the_page_is_the_part_that_the_file_begins_with(tmp_path: Path) -> None:
         (b"<html><p>mot</html>", "not a saved web page: it does not begin as MIME does"),
         (saved()[:120], "holds no web page (no text/html part; cut off?)"),
         (b"MIME-Version: 1.0\nContent-Type: image/png\n\nx", "holds no web page (no text/html part; cut off?)"),
-        (b"MIME-Version: 1.0\nContent-Type: text/html; " + b"a=(((" * 90_000 + b"\n\n<p>mot", "a header has more than 4000 characters"),
+        (LONG_HEADER, "a header has more than 4000 characters"),
         (b"MIME-Version: 1.0\n" + b"--b\n" * 10_001, "holds more than 10000 parts"),
     ],
 )  # fmt: skip

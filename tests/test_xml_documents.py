@@ -54,7 +54,7 @@ def test_the_root_is_known_before_the_rest_is_read() -> None:
     assert name_of(parse_root(b'<?xml version="1.0"?><!-- x --><n:rss xmlns:n="urn:n"><channel>')) == "rss"
     assert name_of(parse_root(b"<feed><a></b>")) == "feed"
     for wrong in (b"", b"   ", b"mot", b"\xff\xfe\x00", b"%PDF-1.4"):
-        with pytest.raises(ValueError, match="not XML|holds no XML element"):
+        with pytest.raises(ValueError, match=r"not XML|holds no XML element"):
             parse_root(wrong)
 
 

@@ -15,7 +15,7 @@ from lxml import etree, html  # type: ignore[import-untyped]  # lxml ships no ty
 
 from index.article_fields import Fields, check_fields, clean_text
 from index.document_facts import usable_facts
-from index.encodings import decoded
+from index.encodings import decoded, reason_of
 from index.errors import ArticleError
 from index.html_articles import declared_charset
 from index.markup_text import HEADINGS, text_of
@@ -58,7 +58,7 @@ def read_epub(path: Path) -> Iterator[Fields | ArticleError]:
                 yield error
             except ValueError as error:
                 found += 1
-                yield ArticleError(place, str(error))
+                yield ArticleError(place, reason_of(error))
         if not found:
             raise ValueError("holds no text (pages that are pictures?)")
 

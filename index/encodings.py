@@ -10,6 +10,8 @@ import charset_normalizer
 MAX_BYTES = 16 * 1024 * 1024
 # Of formats that hold pictures beside the text: a newspaper's page, a saved web page.
 MAX_BYTES_WITH_PICTURES = 64 * 1024 * 1024
+# Of what a library says about a file.
+_REASON_CHARS = 300
 
 
 def read_bytes(path: Path, limit: int | None = None) -> bytes:
@@ -75,5 +77,10 @@ def _by_letters(data: bytes) -> str | None:
 
 
 def reason_of(error: Exception) -> str:
-    """Return what an error says, without the number and the path that the system puts around it."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    """Return what an error says on one line, without the number and the path that the system puts around it.
+
+    Readers of other formats quote the file in their errors, with whatever control characters are in it.
+    """
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    line = " ".join("".join(char if char.isprintable() else " " for char in said).split())
+    return line if len(line) <= _REASON_CHARS else line[: _REASON_CHARS - 1] + "…"

@@ -24,7 +24,7 @@ MAX_FEED_BYTES = 16 * 1024 * 1024
 MAX_SLOPPY_BYTES = 2 * 1024 * 1024
 _LONGEST_PART = 120
 # A text of that length tells its language better than the feed, whose software says en-US until somebody changes it.
-_TELLING_CHARS = 200
+_TELLING_BYTES = 200
 _ENDS = re.compile(rb"</(?:[A-Za-z][\w.-]*:)?(?:rss|feed|RDF)\s*>(?:\s|<!--[^<>]{,500}-->)*\Z", re.IGNORECASE)
 
 
@@ -58,7 +58,7 @@ def _parsed(data: bytes) -> Any:
         # From a stream: given text, feedparser takes an address in it for something to fetch.
         feed = feedparser.parse(io.BytesIO(data), sanitize_html=False, resolve_relative_uris=False)
     except Exception as error:  # a foreign reader, on a file that may be anything
-        raise ValueError(f"cannot be read as a feed: {str(error)[:200] or type(error).__name__}") from error
+        raise ValueError(f"cannot be read as a feed: {str(error) or type(error).__name__}") from error
     return feed
 
 
@@ -90,7 +90,7 @@ def _fields(entry: Any, feed: Any, number: int, path: Path) -> Fields:
             "published": _published(entry, feed.version),
             "source": origin or _plain(about, "title"),
             "url": entry.get("link"),
-            "language": _language(entry, about) if len(text) < _TELLING_CHARS else None,
+            "language": _language(entry, about) if len(text.encode()) < _TELLING_BYTES else None,
         }
     )
     return check_fields({**facts, "id": own_id}, text, place, f"{path.stem} {number}", part)

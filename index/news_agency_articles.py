@@ -11,7 +11,7 @@ from pathlib import Path
 
 from index.article_fields import Fields, check_fields, clean_text, parse_date
 from index.document_facts import usable_facts
-from index.encodings import read_bytes
+from index.encodings import read_bytes, reason_of
 from index.errors import ArticleError
 from index.feed_articles import FEED_ROOTS, MAX_FEED_BYTES, feed_entries
 from index.markup_text import text_of
@@ -60,7 +60,7 @@ def _news_items(root: Element, path: Path) -> Iterator[Fields | ArticleError]:
         except ArticleError as error:
             yield error
         except ValueError as error:
-            yield ArticleError(place, str(error))
+            yield ArticleError(place, reason_of(error))
 
 
 def _fields(item: Element, place: str, stem: str, part: str) -> Fields:

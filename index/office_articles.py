@@ -77,7 +77,7 @@ def _docx_text(parts: ZipParts) -> str:
             include_embedded_style_map=False,
         ).value
     except Exception as error:  # a foreign reader, on a file that may be anything
-        raise ValueError(f"cannot be read as a Word document: {str(error)[:200] or type(error).__name__}") from error
+        raise ValueError(f"cannot be read as a Word document: {str(error) or type(error).__name__}") from error
     return text_of(_without_note_marks(markup)) if markup else ""
 
 

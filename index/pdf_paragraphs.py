@@ -13,19 +13,30 @@ from index.pdf_layout import Block, Line
 _ENDED = re.compile(r"[.!?…:。！？؟][\"'”’»)\]]*$")
 _BULLET = re.compile(r"[•▪‣◦●■□∙·]\s?\S|[-–—]\s")
 _WORD = re.compile(r"[^\W\d_]+(?:[-’'][^\W\d_]+)*")
-# Words that are written with a hyphen behind or before them, where it stands at the end of a line.
+# Where a word with a hyphen ends a line, nothing tells its hyphen from one that the line's end made. These first halves
+# begin hardly a word that has none, and these second halves are no endings; words such as "sous-" and "ex-" are both.
 _KEPT_BEFORE_NAMES = (
-    "anti après arrière au avant bien ceux celle celles celui chef contre demi dix ex grand grande haut "
-    "là mi non nord ouest peut porte quelques quatre rendez sous soixante sud est tout trente vice vingt "
-    "all cross full half high long low mid off old part post pro self short so well"
+    "après arrière avant ceux celle celles celui cross demi dix grand grande half nord ouest peut quelques quatre "
+    "rendez self soixante sud trente vice vingt"
 )
 _KEPT_BEFORE = frozenset(_KEPT_BEFORE_NAMES.split())
 _KEPT_BEHIND_NAMES = (
-    "ce ci elle elles être il ils je là lui même mêmes moi nous on t-elle t-elles t-il t-ils t-on toi tu vous"
+    "ce ci elle elles il ils je là lui même mêmes moi nous on t-elle t-elles t-il t-ils t-on toi tu vous"
 )
 _KEPT_BEHIND = frozenset(_KEPT_BEHIND_NAMES.split())
-# A line is as wide as its block is, give or take, in shares of the width.
-_FULL = 0.9
+# The compounds that newspapers use most, of those that the halves do not tell; the plural adds letters to either half.
+_COMPOUNDS_NAMES = (
+    "au-delà au-dessous au-dessus bien-être bouche-à-oreille centre-ville chef-lieu chiffre-clé compte-rendu "
+    "co-président court-métrage cul-de-sac état-major ex-ministre ex-président garde-fou huis-clos jusque-là "
+    "laissez-passer long-métrage main-forte mi-temps mot-clé non-lieu par-delà passe-partout petit-déjeuner plus-value "
+    "pot-de-vin porte-monnaie porte-parole post-scriptum prêt-à-porter premier-né rez-de-chaussée sage-femme "
+    "sans-abri sans-papiers savoir-faire sous-marin sous-préfecture sous-préfet sous-sol sous-traitant tête-à-tête "
+    "tiers-monde tout-puissant trop-plein va-et-vient wagon-lit week-end bye-law check-in full-time high-tech long-term low-cost mother-in-law "
+    "old-fashioned on-site part-time runner-up short-term so-called well-being well-known"
+)
+_COMPOUNDS = frozenset(_COMPOUNDS_NAMES.split())
+# A line is full if it is as wide as its block, give or take, in shares of the width; in justified text, nearly exactly.
+_FULL, _JUSTIFIED = 0.9, 0.985
 
 
 def text_of_blocks(blocks: Sequence[Block], rtl: bool) -> str:
@@ -115,16 +126,24 @@ def _would_fit(above: Line, line: Line, block: Block, rtl: bool) -> bool:
 
 
 def _goes_on(before: Block, block: Block, rtl: bool) -> bool:
-    """Whether a block goes on with the sentence of the one before, in the next column or on the next page."""
+    """Whether a block goes on with the paragraph of the one before, in the next column or on the next page."""
     last, first = before.lines[-1], block.lines[0]
-    if before.table or block.table or _ENDED.search(last.text) or abs(last.size - first.size) > 0.1 * last.size:
+    if before.table or block.table or len(before.lines) < 2 or abs(last.size - first.size) > 0.1 * last.size:
         return False
     if first.page == last.page and first.y < last.y:
         return False  # what stands below in the same column was parted on purpose
-    width = before.x1 - before.x0
-    full = (last.x1 - before.x0 if not rtl else before.x1 - last.x0) > _FULL * width
-    begins = first.text[0]
-    return full and len(before.lines) > 1 and (begins.islower() or not (begins.isupper() or _BULLET.match(first.text)))
+    if _BULLET.match(first.text) or 0.7 * first.size < _indent(first, block, rtl) < 4 * first.size:
+        return False
+    if not _ENDED.search(last.text):
+        return _fills(last, before, _FULL, rtl)
+    # A sentence ends there. In justified text the last line of a paragraph is hardly ever full.
+    full = sum(_fills(line, before, _JUSTIFIED, rtl) for line in before.lines)
+    return _fills(last, before, _JUSTIFIED, rtl) and full > 2 and full > 0.6 * len(before.lines)
+
+
+def _fills(line: Line, block: Block, share: float, rtl: bool) -> bool:
+    reach = block.x1 - line.x0 if rtl else line.x1 - block.x0
+    return reach >= share * (block.x1 - block.x0)
 
 
 def _joined(text: str, line: str, known: frozenset[str]) -> str:
@@ -150,8 +169,16 @@ def _unbroken(text: str, line: str, known: frozenset[str]) -> str:
     last = first.rpartition("-")[2]
     other_case = line[0].isupper() and not head[0].isupper()
     inverted = second in _KEPT_BEHIND and last.endswith(("t", "d", "s", "z", "x", "i", "a", "e", "-t"))
-    kept = f"{first}-{second}" in known or last in _KEPT_BEFORE or inverted
+    compound = f"{first}-{second}"
+    listed = compound in _COMPOUNDS or _singular(compound) in _COMPOUNDS
+    kept = compound in known or listed or last in _KEPT_BEFORE or inverted
     return text + ("-" if kept or other_case else "") + line
+
+
+def _singular(compound: str) -> str:
+    return "-".join(
+        part if part in ("sous", "sans", "tiers") else re.sub(r"[sx]$", "", part) for part in compound.split("-")
+    )
 
 
 def _is_wide(char: str) -> bool:

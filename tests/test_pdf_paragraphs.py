@@ -36,6 +36,11 @@ def text(*blocks: Block, rtl: bool = False) -> str:
         ("die Eisen-", "bahn fährt", "die Eisenbahn fährt"),
         ("dans le marc de ca-", "fé.", "dans le marc de café."),
         ("l’avant-", "dernier jour", "l’avant-dernier jour"),
+        ("deux sages-", "femmes ont", "deux sages-femmes ont"),
+        ("le sous-", "préfet vient", "le sous-préfet vient"),
+        ("la sous-", "cription", "la souscription"),
+        ("das Part-", "nerschaftsfest", "das Partnerschaftsfest"),
+        ("en au-", "tomne", "en automne"),
     ],
 )
 def test_broken_words(first: str, second: str, joined: str) -> None:
@@ -83,9 +88,21 @@ def test_a_sentence_goes_on_in_the_next_column_and_on_the_next_page_only() -> No
     assert text(first, block("et continue.", top=700, x=400)) == f"{LONG} {LONG} et continue."
     assert text(first, block("et continue.", top=700, page=1)) == f"{LONG} {LONG} et continue."
     assert text(first, block("et continue.", top=200)) == f"{LONG} {LONG}\n\net continue."
-    assert text(first, block("Autre article.", top=700, page=1)) == f"{LONG} {LONG}\n\nAutre article."
+    assert text(first, block("Jeanne aussi.", top=700, page=1)) == f"{LONG} {LONG} Jeanne aussi."
+    assert text(block(LONG, "et finit"), block("Autre article.", top=700, page=1)).endswith("\n\nAutre article.")
     ended = block(LONG, LONG[:-1] + ".", top=300)
     assert text(ended, block("et ailleurs.", top=700, page=1)) == f"{LONG} {LONG[:-1]}.\n\net ailleurs."
+
+
+def test_a_sentence_that_ends_with_a_column_ends_no_paragraph_in_justified_text() -> None:
+    """Of a justified paragraph the last line is hardly ever full; unless the next one is indented."""
+    ended = block(LONG, LONG, LONG, LONG[:-1] + ".", top=300)
+    assert text(ended, block("Et ailleurs.", top=700, x=400)).endswith(f" {LONG[:-1]}. Et ailleurs.")
+    indented = block("Et ailleurs.", LONG, top=700, x=400).lines
+    moved = Block((Line(0, indented[0].text, 412, 472, 700, 10), indented[1]))
+    assert text(ended, moved).startswith(f"{LONG} {LONG} {LONG} {LONG[:-1]}.\n\nEt ailleurs.")
+    ragged = block(LONG, LONG[:30], LONG[:-6], LONG[:-1] + ".", top=300)
+    assert text(ragged, block("Et ailleurs.", top=700, x=400)).endswith(f"{LONG[:-1]}.\n\nEt ailleurs.")
 
 
 def test_rows_of_a_table_stay_rows() -> None:

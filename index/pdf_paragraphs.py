@@ -28,11 +28,12 @@ _KEPT_BEHIND = frozenset(_KEPT_BEHIND_NAMES.split())
 _COMPOUNDS_NAMES = (
     "au-delà au-dessous au-dessus bien-être bouche-à-oreille centre-ville chef-lieu chiffre-clé compte-rendu "
     "co-président court-métrage cul-de-sac état-major ex-ministre ex-président garde-fou huis-clos jusque-là "
-    "laissez-passer long-métrage main-forte mi-temps mot-clé non-lieu par-delà passe-partout petit-déjeuner plus-value "
-    "pot-de-vin porte-monnaie porte-parole post-scriptum prêt-à-porter premier-né rez-de-chaussée sage-femme "
-    "sans-abri sans-papiers savoir-faire sous-marin sous-préfecture sous-préfet sous-sol sous-traitant tête-à-tête "
-    "tiers-monde tout-puissant trop-plein va-et-vient wagon-lit week-end bye-law check-in full-time high-tech long-term low-cost mother-in-law "
-    "old-fashioned on-site part-time runner-up short-term so-called well-being well-known"
+    "laissez-passer long-métrage main-forte mi-temps mot-clé non-lieu par-delà passe-partout petit-déjeuner "
+    "plus-value pot-de-vin porte-monnaie porte-parole post-scriptum prêt-à-porter premier-né rez-de-chaussée "
+    "sage-femme sans-abri sans-papiers savoir-faire sous-marin sous-préfecture sous-préfet sous-sol sous-traitant "
+    "tête-à-tête tiers-monde tout-puissant trop-plein va-et-vient wagon-lit week-end bye-law check-in full-time "
+    "high-tech long-term low-cost mother-in-law old-fashioned on-site part-time runner-up short-term so-called "
+    "well-being well-known"
 )
 _COMPOUNDS = frozenset(_COMPOUNDS_NAMES.split())
 # A line is full if it is as wide as its block, give or take, in shares of the width; in justified text, nearly exactly.

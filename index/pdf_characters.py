@@ -27,8 +27,9 @@ MAX_MEMORY_BYTES = 2 * 1024 * 1024 * 1024
 # PDFium's names for what keeps a file shut.
 _LOCKED = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
 _FACTS = {"title": "Title", "author": "Author", "begun": "CreationDate"}
-# Gaps as shares of the font's size: what parts columns, or the cells of a table, and what parts words.
-_WIDE, _NARROW = 0.9, 0.12
+# Gaps as shares of the font's size: what parts columns, or the cells of a table; what parts words where the spaces do
+# not tell; and what is too close for a space before a hyphen.
+_WIDE, _NARROW, _CLOSE = 0.9, 0.12, 0.2
 _BROKEN = "\x02"
 # In such a line brackets are drawn the other way round; programs differ in which of the two they say it is.
 _BRACKETS = {mark: pair for pair in ("()", "[]", "{}", "«»") for mark in pair}
@@ -122,9 +123,14 @@ def _gap(one: _Glyph, other: _Glyph) -> float:
 
 
 def _joined(part: list[_Glyph]) -> str:
-    return "".join((" " if glyph.spaced and at else "") + glyph.char for at, glyph in enumerate(part)).replace(
-        _BROKEN, "-"
-    )
+    pieces = []
+    for at, glyph in enumerate(part):
+        # PDFium puts a space before a hyphen that is drawn by itself at the end of a justified line.
+        ending = (
+            at == len(part) - 1 and glyph.char in ("-", _BROKEN) and _gap(part[at - 1], glyph) < _CLOSE * glyph.size
+        )
+        pieces.append((" " if at and glyph.spaced and not ending else "") + glyph.char)
+    return "".join(pieces).replace(_BROKEN, "-")
 
 
 def _rightmost_first(run: list[_Glyph]) -> list[_Glyph]:

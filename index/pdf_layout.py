@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import statistics
 from collections import Counter
@@ -21,6 +22,9 @@ _PAGE_NUMBER = re.compile(
 _MAX_BLOCKS = 200
 # Rows of a table hold short cells; lines of two columns that are drawn from left to right hold long ones.
 _PROSE_CHARS, _PROSE_ROWS = 25, 4
+# A gap between words that were pushed apart, in sizes of the font at most; and how far, in points, the ends of
+# justified lines are from each other at most: a hyphen may stand beyond the edge.
+_LOOSE, _FLUSH = 2.5, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def _with_initials(lines: Sequence[Line]) -> Iterator[Line]:
 
 
 def _blocks(lines: Iterator[Line]) -> Iterator[Block]:
-    rows = list(_rows(lines))
+    rows = _without_loose_lines(list(_rows(lines)))
     at = 0
     while at < len(rows):
         end = at
@@ -151,7 +155,7 @@ def _blocks(lines: Iterator[Line]) -> Iterator[Block]:
                 yield _table(rows[at:end])
             at = end
             continue
-        # Alone, it is a line whose words stand far apart.
+        # Alone, such a row is a line whose words stand far apart.
         block = [_one_line(rows[at])]
         at += 1
         while at < len(rows) and len(rows[at]) == 1 and _continues(block[-1], rows[at][0]):
@@ -172,6 +176,27 @@ def _rows(lines: Iterator[Line]) -> Iterator[list[Line]]:
         row = [line]
     if row:
         yield row
+
+
+def _without_loose_lines(rows: list[list[Line]]) -> list[list[Line]]:
+    """Lines put together again whose words stand far apart because both of their ends were justified.
+
+    Such a line begins and ends where the one above or below it does, and no gap in it is wide enough for two columns.
+    """
+    found: list[list[Line]] = []
+    for at, row in enumerate(rows):
+        beside = [_one_line(other) for other in rows[max(0, at - 1) : at + 2] if other is not row]
+        line = _one_line(row)
+        widest = max((_apart(one, other) for one, other in itertools.pairwise(row)), default=0.0)
+        loose = widest < _LOOSE * line.size and any(
+            abs(line.x0 - other.x0) < _FLUSH and abs(line.x1 - other.x1) < _FLUSH for other in beside
+        )
+        found.append([line] if loose else row)
+    return found
+
+
+def _apart(one: Line, other: Line) -> float:
+    return max(other.x0 - one.x1, one.x0 - other.x1)
 
 
 def _columns(rows: list[list[Line]]) -> list[list[Line]]:

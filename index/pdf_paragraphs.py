@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import statistics
 import unicodedata
@@ -36,6 +37,7 @@ _COMPOUNDS_NAMES = (
     "well-being well-known"
 )
 _COMPOUNDS = frozenset(_COMPOUNDS_NAMES.split())
+_LINK = re.compile(r"(?:(?:à|aux?|de|des|du|en|et|l[aeè]s?|sous|sur)-|[dl]’(?!hui))", re.IGNORECASE)
 # A line is full if it is as wide as its block, give or take, in shares of the width; in justified text, nearly exactly.
 _FULL, _JUSTIFIED = 0.9, 0.985
 
@@ -55,7 +57,7 @@ def text_of_blocks(blocks: Sequence[Block], rtl: bool) -> str:
         else:
             pieces.append(block.lines[0].text)
         begins = True
-        for above, line in zip(block.lines, block.lines[1:], strict=False):
+        for above, line in itertools.pairwise(block.lines):
             between = "\n" if block.table else _between(above, line, block, pitch, rtl)
             if between == "\n" and begins and not block.table and not _BULLET.match(line.text):
                 between = "\n\n"  # a heading in the size of the text
@@ -87,7 +89,7 @@ def _pitch(blocks: Sequence[Block]) -> float:
     steps = [
         (above.y - line.y) / line.size
         for block in blocks
-        for above, line in zip(block.lines, block.lines[1:], strict=False)
+        for above, line in itertools.pairwise(block.lines)
         if not block.table
     ]
     # Most steps are within paragraphs; where every paragraph is one line, take what typesetters take.
@@ -171,8 +173,10 @@ def _unbroken(text: str, line: str, known: frozenset[str]) -> str:
     other_case = line[0].isupper() and not head[0].isupper()
     inverted = second in _KEPT_BEHIND and last.endswith(("t", "d", "s", "z", "x", "i", "a", "e", "-t"))
     compound = f"{first}-{second}"
+    # Verchamp-les-Deux, Champ-d’Aviation, arc-en-ciel
+    linked = _LINK.match(line) is not None
     listed = compound in _COMPOUNDS or _singular(compound) in _COMPOUNDS
-    kept = compound in known or listed or last in _KEPT_BEFORE or inverted
+    kept = compound in known or listed or linked or last in _KEPT_BEFORE or inverted
     return text + ("-" if kept or other_case else "") + line
 
 

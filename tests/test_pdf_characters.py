@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from printed import HEIGHT, Sheet
 
-from index.pdf_characters import _Glyph, _logical, read
+from index.pdf_characters import _Glyph, _joined, _logical, read
 
 
 def rows(path: Path) -> list[list[object]]:
@@ -43,6 +43,14 @@ def test_wide_gaps_part_and_words_do_not(tmp_path: Path) -> None:
     sheet.line("à gauche", x=60)
     sheet.line("à droite", x=300)
     assert [row[0] for row in rows(sheet.save())] == ["à gauche", "à droite"]
+
+
+def test_a_hyphen_that_is_drawn_by_itself_stays_at_its_word() -> None:
+    letters = [_Glyph(char, 60 + 5 * at, 65 + 5 * at, 700, 10, False, False) for at, char in enumerate("mot")]
+    hyphen = _Glyph("-", 75.2, 78, 700, 10, True, False)
+    dash = hyphen._replace(x0=79.0, x1=84.0)
+    assert _joined([*letters, hyphen]) == "mot-"
+    assert _joined([*letters, dash]) == "mot -"
 
 
 def test_what_is_no_text_of_the_page_is_left_out(tmp_path: Path) -> None:

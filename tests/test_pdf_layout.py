@@ -50,6 +50,17 @@ def test_cells_that_wrap_stay_in_their_row() -> None:
     assert order(*cells) == ["a / a bis", "b", "c d"]
 
 
+def test_words_that_were_pushed_apart_are_one_line() -> None:
+    """Of the same ends as the line above; a table whose rows have the same ends has wider gaps."""
+    words = [line("cart", 50, 588, 30), line("de", 95, 588, 20), line("Bertrand", 130, 588, 40)]
+    lower = [line("l’élection", 50, 576, 50), line("du", 115, 576, 55)]
+    assert order(line("la ligne au-dessus", 50, 600, 120), *words, *lower) == [
+        "la ligne au-dessus / cart de Bertrand / l’élection du"
+    ]
+    cells = [cell for y in (588, 576) for cell in (line("Noix", 50, y, 30), line("6 €", 150, y, 20))]
+    assert order(line("la ligne au-dessus", 50, 600, 120), *cells)[1:] == ["| Noix | 6 € | / | Noix | 6 € |"]
+
+
 def test_rows_of_short_cells_are_a_table_and_one_row_is_a_line() -> None:
     rows = [cell for y in (600, 588) for cell in (line("Noix", 50, y, 30), line("6 €", 200, y, 20))]
     blocks = blocks_of(Page(842, tuple(rows)), rtl=False)

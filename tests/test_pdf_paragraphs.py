@@ -41,6 +41,9 @@ def text(*blocks: Block, rtl: bool = False) -> str:
         ("la sous-", "cription", "la souscription"),
         ("das Part-", "nerschaftsfest", "das Partnerschaftsfest"),
         ("en au-", "tomne", "en automne"),
+        ("à Verchamp-", "les-Deux hier", "à Verchamp-les-Deux hier"),
+        ("au Champ-", "d’Aviation", "au Champ-d’Aviation"),
+        ("Aujour-", "d’hui encore", "Aujourd’hui encore"),
     ],
 )
 def test_broken_words(first: str, second: str, joined: str) -> None:

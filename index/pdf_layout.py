@@ -25,6 +25,7 @@ _PROSE_CHARS, _PROSE_ROWS = 25, 4
 # A gap between words that were pushed apart, in sizes of the font at most; and how far, in points, the ends of
 # justified lines are from each other at most: a hyphen may stand beyond the edge.
 _LOOSE, _FLUSH = 2.5, 5.0
+_ALIKE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +182,16 @@ def _rows(lines: Iterator[Line]) -> Iterator[list[Line]]:
 def _without_loose_lines(rows: list[list[Line]]) -> list[list[Line]]:
     """Lines put together again whose words stand far apart because both of their ends were justified.
 
-    Such a line begins and ends where the one above or below it does, and no gap in it is wide enough for two columns.
+    Such a line begins and ends where the one above or below it does, and no gap in it would part columns.
     """
     found: list[list[Line]] = []
     for at, row in enumerate(rows):
         beside = [_one_line(other) for other in rows[max(0, at - 1) : at + 2] if other is not row]
         line = _one_line(row)
-        widest = max((_apart(one, other) for one, other in itertools.pairwise(row)), default=0.0)
-        loose = widest < _LOOSE * line.size and any(
+        gaps = [_apart(one, other) for one, other in itertools.pairwise(row)]
+        # Justifying makes all gaps of a line alike.
+        pushed = max(gaps, default=0) < _LOOSE * line.size or (len(gaps) > 1 and max(gaps) - min(gaps) < _ALIKE)
+        loose = pushed and any(
             abs(line.x0 - other.x0) < _FLUSH and abs(line.x1 - other.x1) < _FLUSH for other in beside
         )
         found.append([line] if loose else row)

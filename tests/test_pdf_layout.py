@@ -98,3 +98,8 @@ def test_page_numbers(text: str, goes: bool) -> None:
 def test_frames_that_overlap_in_a_circle_end() -> None:
     lines = [line(str(at), 50 + 30 * (at % 7), 700 - 5 * at, 90, 8 + at % 5) for at in range(60)]
     assert sorted(" / ".join(order(*reversed(lines))).split(" / "), key=int) == [str(at) for at in range(60)]
+
+
+def test_three_words_in_a_narrow_column_are_pushed_apart_alike() -> None:
+    words = [line("mattina,", 50, 588, 35), line("al", 115, 588, 10), line("mercatino", 155, 588, 50)]
+    assert order(line("numero 46, domenica", 50, 600, 155), *words) == ["numero 46, domenica / mattina, al mercatino"]

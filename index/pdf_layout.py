@@ -186,11 +186,16 @@ def _without_loose_lines(rows: list[list[Line]]) -> list[list[Line]]:
     """
     found: list[list[Line]] = []
     for at, row in enumerate(rows):
-        beside = [_one_line(other) for other in rows[max(0, at - 1) : at + 2] if other is not row]
+        if len(row) == 1:
+            found.append(row)
+            continue
+        around = [other for other in rows[max(0, at - 1) : at + 2] if other is not row]
+        beside = [_one_line(other) for other in around]
         line = _one_line(row)
         gaps = [_apart(one, other) for one, other in itertools.pairwise(row)]
-        # Justifying makes all gaps of a line alike.
-        pushed = max(gaps, default=0) < _LOOSE * line.size or (len(gaps) > 1 and max(gaps) - min(gaps) < _ALIKE)
+        # Justifying makes all gaps of a line alike; two words alone between whole lines are no row of a table either.
+        alike = max(gaps) - min(gaps) < _ALIKE if len(gaps) > 1 else all(len(other) == 1 for other in around)
+        pushed = alike or max(gaps) < _LOOSE * line.size
         loose = pushed and any(
             abs(line.x0 - other.x0) < _FLUSH and abs(line.x1 - other.x1) < _FLUSH for other in beside
         )

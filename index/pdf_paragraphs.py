@@ -125,7 +125,7 @@ def _would_fit(above: Line, line: Line, block: Block, rtl: bool) -> bool:
         first = first[0]
     letter = (line.x1 - line.x0) / max(1, len(line.text))
     room = above.x0 - block.x0 if rtl else block.x1 - above.x1
-    return room > (len(first) + 1.5) * letter and room > 0.06 * (block.x1 - block.x0)
+    return room > (len(first) + 2) * letter and room > 0.06 * (block.x1 - block.x0)
 
 
 def _goes_on(before: Block, block: Block, rtl: bool) -> bool:

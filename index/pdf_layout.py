@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 # The outer shares of a page in which headers and footers stand.
-_TOP, _BOTTOM = 0.12, 0.1
+_TOP, _BOTTOM = 0.1, 0.1
 # A line that stands there on this share of the pages, and on two at least, runs through the document.
 _REPEATED = 0.3
 _PAGE_NUMBER = re.compile(

@@ -19,20 +19,25 @@ _TITLE_LINE_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What one file or line says about an article. `line` counts from 1; 0 where the file is one article."""
+    """What one file, or a part of one, says about an article.
+
+    `place` is where it was read, as errors name it. `part` tells the article apart in its file and stays the same
+    while the article does: the number of a line, the name of a chapter; "" where the file is one article.
+    """
 
     title: str
     text: str
+    place: str
     id: str | None = None
     language: str | None = None
     published: date | datetime | None = None
     author: str | None = None
     source: str | None = None
     url: str | None = None
-    line: int = 0
+    part: str = ""
 
 
-def check_fields(record: Mapping[str, object], text: str, place: str, stem: str, line: int = 0) -> Fields:
+def check_fields(record: Mapping[str, object], text: str, place: str, stem: str, part: str = "") -> Fields:
     """Return the fields of a record, its other keys ignored. Raises ArticleError where one cannot be used.
 
     Without a title, the first heading or short first line of the text is the title, or else `stem`.
@@ -46,13 +51,14 @@ def check_fields(record: Mapping[str, object], text: str, place: str, stem: str,
         return Fields(
             title=_string(record, "title") or _title_in(text) or stem,
             text=clean_text(text),
+            place=place,
             id=_string(record, "id"),
             language=_language(_string(record, "language")),
             published=parse_date(published) if published else None,
             author=_string(record, "author"),
             source=_string(record, "source"),
             url=_url(_string(record, "url")),
-            line=line,
+            part=part,
         )
     except ValueError as error:
         raise ArticleError(place, str(error)) from error

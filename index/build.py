@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.articles import read_articles
+from index.articles import Article, read_articles
 from index.contents import Contents
 from index.embedder import Embedder, Vectors
 from index.errors import ArticleError, IndexProblem
@@ -47,6 +47,8 @@ Progress = Callable[[str, int, int], None]
 # Sentences embedded between two notes on disk and two steps of the progress bar: five to fifteen seconds of work, the
 # most that a kill can lose. Twice the embedder's batch, so that sentences of one length still go together.
 CHECKPOINT = 64
+# Paths named in an error; a list may hold thousands.
+_NAMED = 5
 
 
 @dataclass(slots=True)
@@ -64,12 +66,20 @@ class BuildReport:
 
 
 def build(
-    paths: Sequence[Path], home: Path, embedder: Embedder, embedder_name: str, progress: Progress = lambda *_: None
+    paths: Sequence[Path],
+    home: Path,
+    embedder: Embedder,
+    embedder_name: str,
+    progress: Progress = lambda *_: None,
+    *,
+    listed: Sequence[Path] = (),
+    strict: bool = False,
 ) -> BuildReport:
-    """Make the articles under `paths` the whole content of the index under `home`.
+    """Make the articles under `paths` the whole content of the index under `home`, with the `listed` ones behind them.
 
     Raises BuildInProgress, and IndexProblem when nothing could be read or the disk is full; the index then stays as it
-    was, and what was embedded so far is kept for the next try.
+    was, and what was embedded so far is kept for the next try. If `strict`, raises the first ArticleError too, before
+    anything is embedded.
     """
     started = time.monotonic()
     root = index_folder(home)
@@ -80,7 +90,7 @@ def build(
             # First, because what a kill or a rollback left may be what fills the disk.
             remove_unserved(home)
             try:
-                _build(paths, home, embedder, embedder_name, report, progress)
+                _build(Sought(paths, listed, strict), home, embedder, embedder_name, report, progress)
             finally:
                 remove_unserved(home)
             (root / UNFINISHED_FILE).unlink(missing_ok=True)
@@ -88,8 +98,26 @@ def build(
     return report
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is to be read; `strict` raises what cannot be instead of leaving it out."""
+
+    paths: Sequence[Path]
+    listed: Sequence[Path]
+    strict: bool
+
+    def read(self, readings: Readings) -> Iterator[Article | ArticleError]:
+        for read in read_articles(self.paths, self.listed, readings):
+            if self.strict and isinstance(read, ArticleError):
+                raise read
+            yield read
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, [*self.paths, *self.listed][:_NAMED])) or "nothing"
+
+
 def _build(
-    paths: Sequence[Path], home: Path, embedder: Embedder, embedder_name: str, report: BuildReport, progress: Progress
+    sought: Sought, home: Path, embedder: Embedder, embedder_name: str, report: BuildReport, progress: Progress
 ) -> None:
     root = index_folder(home)
     generations = earlier_generations(home)
@@ -103,7 +131,7 @@ def _build(
                 earlier = None
         contents = opened.enter_context(closing(Contents(folder / ARTICLES_FILE, embedder, earlier)))
         readings = Readings(earlier)
-        _read(paths, contents, readings, report, progress)
+        _read(sought, contents, readings, report, progress)
         if earlier is not None and _is_same(home, generations[0], contents):
             report.unchanged, report.generation = True, generations[0].folder.name
             return
@@ -132,11 +160,9 @@ def _build(
         finish_generation(folder, manifest, written, generations, previous)
 
 
-def _read(
-    paths: Sequence[Path], contents: Contents, readings: Readings, report: BuildReport, progress: Progress
-) -> None:
+def _read(sought: Sought, contents: Contents, readings: Readings, report: BuildReport, progress: Progress) -> None:
     """Put every article that can be read into the contents. Raises IndexProblem when there is none."""
-    for article in read_articles(paths, readings):
+    for article in sought.read(readings):
         if isinstance(article, ArticleError):
             report.unreadable.append(article)
         else:
@@ -144,10 +170,9 @@ def _read(
             progress("reading", contents.articles, 0)
     report.articles, report.passages, report.sentences = contents.articles, contents.passages, contents.sentences
     if report.articles == 0:
-        names = ", ".join(map(str, paths))
         why = f" ({report.unreadable[0]})" if report.unreadable else ""
         raise IndexProblem(
-            f"No article could be read from {names}{why}. The index is as it was. Give files or folders of articles."
+            f"No article could be read from {sought}{why}. The index is as it was. Give files or folders of articles."
         )
 
 

@@ -52,27 +52,68 @@ def load_embedder(name_or_path: str | None) -> tuple[Embedder, str]:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--list",
+    "lists",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also what is named in FILE, one path a line; - reads the paths from stdin.",
+)
+@click.option("--strict", is_flag=True, help="Stop at the first thing that cannot be read; the index stays as it was.")
+@click.option("--watch", is_flag=True, help="Then build again whenever something changes there, until Ctrl-C.")
 @home_option
 @embedder_option
 @json_option
-@click.option("--watch", is_flag=True, help="Then build again whenever something changes there, until Ctrl-C.")
-def build(paths: tuple[Path, ...], home: Path, embedder: str | None, as_json: bool, watch: bool) -> None:
-    """Make the articles in PATHS (files or folders) the content of the index.
+def build(
+    paths: tuple[Path, ...],
+    lists: tuple[Path, ...],
+    strict: bool,
+    watch: bool,
+    home: Path,
+    embedder: str | None,
+    as_json: bool,
+) -> None:
+    """Make the articles in PATHS (files, folders, - for JSON lines on stdin) the content of the index.
 
     Articles that did not change are taken over as they are. The index in service stays until the new one is complete.
+    What cannot be read is named and left out; nothing is ever fetched.
 
     With --watch a build that fails is reported, and the next change tried again; with --json each build is a line.
     Where the system does not tell of changes (network folders), set WATCHFILES_FORCE_POLLING=1.
+
+    \b
+    Formats:
+      .md .txt              with or without front matter
+      .jsonl                a JSON object with "text" a line
+      .html .htm .xhtml     web pages;  .mhtml .mht  saved ones
+      .pdf                  text in reading order; scans have none
+      .docx .odt            Word, LibreOffice
+      .epub                 each chapter is an article
+      .rss .atom .xml       feeds: each entry is an article
+      .xml                  NewsML-G2 and NITF of news agencies
 
     \b
     Example:
       sourcier build corpus/
       sourcier build articles.jsonl more-articles/
       sourcier build --watch my-articles/
+      find archive -name '*.pdf' -newer last | sourcier build --strict --list -
     """
+    from index.article_paths import STANDARD_INPUT, paths_in_list
+
+    if not paths and not lists:
+        raise click.UsageError("Give files or folders of articles, - for stdin, or --list FILE.")
+    if watch and (lists or STANDARD_INPUT in paths):
+        raise click.UsageError("--watch takes files and folders.")
+    if [*paths, *lists].count(STANDARD_INPUT) > 1:
+        raise click.UsageError("Standard input can be read once: as articles (-) or as a list (--list -).")
+    listed = tuple(path for file in lists for path in paths_in_list(file))
+    if STANDARD_INPUT in listed:
+        raise click.UsageError("A list names files and folders; give - on the command line.")
     if not watch:
-        _tell(build_with_progress(paths, home, *load_embedder(embedder)), as_json)
+        _tell(build_with_progress(paths, home, *load_embedder(embedder), listed=listed, strict=strict), as_json)
         return
     from index.watching import changes
 
@@ -82,7 +123,7 @@ def build(paths: tuple[Path, ...], home: Path, embedder: str | None, as_json: bo
         if files:
             click.echo(f"{files} files have changed.", err=True)
         try:
-            _tell(build_with_progress(paths, home, *model), as_json)
+            _tell(build_with_progress(paths, home, *model, strict=strict), as_json)
             after_change(home)
         except SourcierError as problem:
             click.echo(f"sourcier: {problem}", err=True)
@@ -103,7 +144,14 @@ def _tell(report: BuildReport, as_json: bool) -> None:
     click.echo(summary_of(report))
 
 
-def build_with_progress(paths: tuple[Path, ...], home: Path, embedder: Embedder, name: str) -> BuildReport:
+def build_with_progress(
+    paths: tuple[Path, ...],
+    home: Path,
+    embedder: Embedder,
+    name: str,
+    listed: tuple[Path, ...] = (),
+    strict: bool = False,
+) -> BuildReport:
     from index.build import build as build_index
     from index.progress import TerminalProgress
 
@@ -113,7 +161,7 @@ def build_with_progress(paths: tuple[Path, ...], home: Path, embedder: Embedder,
             if total:
                 progress.advance(what, done, total)
 
-        return build_index(paths, home, embedder, name, tell)
+        return build_index(paths, home, embedder, name, tell, listed=listed, strict=strict)
 
 
 def summary_of(report: BuildReport) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index import article_fields, article_formats
+from index import article_fields, article_formats, encodings
 from index.article_fields import clean_text
 from index.articles import Article, read_articles
 from index.errors import ArticleError
@@ -128,7 +128,8 @@ def test_a_folder_is_read_sorted_and_without_what_is_no_article(tmp_path: Path) 
 
 def test_a_file_named_explicitly_is_read_whatever_its_name(tmp_path: Path) -> None:
     assert article(tmp_path, "README.md", TEXT).id == "README.md"
-    assert one(tmp_path, "x.png", TEXT) == "unknown format '.png'; known: .html .htm .jsonl .md .txt"
+    known = ".atom .docx .epub .htm .html .jsonl .md .mht .mhtml .odt .pdf .rss .txt .xhtml .xml"
+    assert one(tmp_path, "x.png", TEXT) == f"unknown format '.png'; known: {known}"
 
 
 def test_links_in_circles_end(tmp_path: Path) -> None:
@@ -292,7 +293,7 @@ def test_a_huge_line_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_huge_file_or_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(article_fields, "MAX_TEXT_CHARS", 10)
     assert one(tmp_path, "a.txt", "x" * 11) == "the text has 11 characters; at most 10"
-    monkeypatch.setattr(article_formats, "MAX_BYTES", 1000)
+    monkeypatch.setattr(encodings, "MAX_BYTES", 1000)
     assert one(tmp_path, "a.txt", "x" * 1001) == "the file is larger than 1000 bytes"
 
 

@@ -14,7 +14,10 @@ from fakes import FakeEmbedder
 from tiny_gguf import plain_model
 
 import index.commands
+from index.articles import _READERS
 from index.build import build as build_index
+from index.errors import ArticleError
+from index.search import Index
 from web.commands import sourcier
 
 
@@ -95,6 +98,80 @@ def test_build_and_search_with_an_embedder(home: Path, tmp_path: Path, monkeypat
     assert "broken.jsonl" in built.stderr
     found = json.loads(runner.invoke(sourcier, ["search", "récolte", "--home", str(home), "--json"]).stdout)
     assert found["hits"][0]["article_id"] == "cidre.md"
+
+
+def test_strict_stops_at_the_first_unreadable_file_and_changes_nothing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index.commands, "load_embedder", lambda _: (FakeEmbedder(), "fake"))
+    before = {path: path.read_bytes() for path in sorted(home.rglob("*")) if path.is_file()}
+    (tmp_path / "articles" / "a.pdf").write_bytes(b"no PDF")
+    (tmp_path / "articles" / "b.docx").write_bytes(b"no document")
+    done = CliRunner().invoke(sourcier, ["build", str(tmp_path / "articles"), "--home", str(home), "--strict"])
+    assert done.exit_code == 1
+    assert isinstance(done.exception, ArticleError)  # which main() prints on one line
+    assert str(done.exception) == f"{tmp_path / 'articles' / 'a.pdf'}: not a PDF, whatever its name says"
+    assert {path: path.read_bytes() for path in sorted(home.rglob("*")) if path.is_file()} == before
+    built = CliRunner().invoke(sourcier, ["build", str(tmp_path / "articles"), "--home", str(home), "--json"])
+    assert [fact["path"].rpartition("/")[2] for fact in json.loads(built.stdout)["left_out"]] == ["a.pdf", "b.docx"]
+
+
+def test_strict_ends_a_real_process_with_one_line(home: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); import index.commands; from fakes import FakeEmbedder\n"
+        "index.commands.load_embedder = lambda _: (FakeEmbedder(), 'fake')\n"
+        "from web.commands import main; main()"
+    )
+    (tmp_path / "a.pdf").write_bytes(b"no PDF")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent), "build", "a.pdf", "--strict", "--home", str(home)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "sourcier: a.pdf: not a PDF, whatever its name says\n"
+
+
+def test_build_reads_stdin_and_lists(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index.commands, "load_embedder", lambda _: (FakeEmbedder(), "fake"))
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+
+    def built(*arguments: str, stdin: str) -> list[str]:
+        done = runner.invoke(sourcier, ["build", *arguments, "--home", str(home)], input=stdin)
+        assert done.exit_code == 0, done.output
+        index = Index(home, FakeEmbedder())
+        found = [article.id for article in index.articles(0, 100)]
+        index.close()
+        return sorted(found)
+
+    lines = '{"text": "Le cidre."}\n\n{"id": "x", "text": "La crue."}\n'
+    assert built("-", "articles", stdin=lines) == ["pont.md", "stdin#1", "x"]
+    assert built("--list", "-", stdin="articles/pont.md\n") == ["articles/pont.md"]
+    (tmp_path / "list").write_text("articles\n")
+    assert built("-", "--list", "list", stdin=lines) == ["articles/pont.md", "stdin#1", "x"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        ([], "Give files or folders of articles, - for stdin, or --list FILE."),
+        (["-", "--list", "-"], "Standard input can be read once"),
+        (["--list", "list"], "A list names files and folders; give - on the command line."),
+    ],
+)
+def test_what_build_cannot_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], advice: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list").write_text("-\n")
+    done = CliRunner().invoke(sourcier, ["build", *arguments])
+    assert done.exit_code == 2
+    assert advice in done.stderr
+
+
+def test_the_help_of_build_names_every_format() -> None:
+    shown = CliRunner().invoke(sourcier, ["build", "--help"]).stdout
+    assert {suffix for suffix in _READERS if f"{suffix} " not in shown} == set()
 
 
 def test_rollback_goes_back(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

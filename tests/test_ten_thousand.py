@@ -18,7 +18,8 @@ from tests.fakes import FakeEmbedder
 
 ARTICLES = 10_000
 CHARACTERS = 3_000
-SECONDS = 5.0
+# Of the processor time of a build from nothing: 4 s of 124 were measured, 9 of 124 for a deletion.
+SHARE = 0.1
 
 
 class QuickEmbedder(FakeEmbedder):
@@ -53,10 +54,13 @@ def write_folder(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_one_article_changed_among_ten_thousand(tmp_path: Path) -> None:
-    """In seconds of the processor, which other work on the machine does not lengthen; hashing takes both cores."""
+    """In time of the processor, which other work on the machine does not lengthen much, and as a share of building it
+    all: that holds on a slower machine too. Hashing takes both cores."""
     folder, home = tmp_path / "articles", tmp_path / "home"
     write_folder(folder)
+    started = time.process_time()
     report = build([folder], home, QuickEmbedder(), "quick")
+    most = SHARE * (time.process_time() - started)
     assert report.articles == ARTICLES
     assert report.sentences > 200_000
     path = folder / "10" / "05000.md"
@@ -68,7 +72,8 @@ def test_one_article_changed_among_ten_thousand(tmp_path: Path) -> None:
         report = build([folder], home, QuickEmbedder(), "quick")
         seconds = time.process_time() - started
         assert (report.embedded, report.unchanged) == (sentences, sentences == 0)
-        assert seconds <= SECONDS, what
+        print(f"{what}: {seconds:.1f} s; at most {most:.1f} s")
+        assert seconds <= most, what
     started = time.process_time()
     assert delete(home, ["a5000"]).sentences > 20
-    assert time.process_time() - started <= 4 * SECONDS
+    assert time.process_time() - started <= 2 * most

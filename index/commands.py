@@ -1,4 +1,4 @@
-"""The commands about articles and the index: build, search, info, models, rollback."""
+"""The commands about articles and the index: build, info, models, rollback."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from index.errors import NoIndex, SourcierError
-from index.filter_options import filter_options
 
 if TYPE_CHECKING:
     from index.build import BuildReport
     from index.embedder import Embedder
-    from index.filters import Filters
-    from index.search import Hit
 
 home_option = click.option(
     "--home",
@@ -170,53 +167,6 @@ def summary_of(report: BuildReport) -> str:
     what = "Nothing has changed" if report.unchanged else f"{report.embedded} sentences embedded"
     left_out = f"; {len(report.unreadable)} left out (named above)" if report.unreadable else ""
     return f"Generation {report.generation}: {counts}. {what} in {report.seconds:.1f} s{left_out}."
-
-
-@click.command()
-@click.argument("query")
-@click.option("-k", default=5, show_default=True, type=click.IntRange(1, 100), help="How many passages.")
-@filter_options
-@home_option
-@embedder_option
-@json_option
-def search(query: str, k: int, filters: Filters, home: Path, embedder: str | None, as_json: bool) -> None:
-    """Find the passages that matter for QUERY, without answering.
-
-    \b
-    Example:
-      sourcier search "réouverture du pont"
-      sourcier search "réouverture du pont" --since 2025-10-01 --source "Le Courrier de la Sarve"
-    """
-    from index.generation import current_folder
-    from index.search import Index
-
-    current_folder(home)  # says what to do before a model is loaded for nothing
-    model, _ = load_embedder(embedder)
-    index = Index(home, model)
-    hits = index.search(query, k, filters)
-    index.close()
-    if as_json:
-        click.echo(json.dumps({"hits": [_hit_facts(hit) for hit in hits]}, ensure_ascii=False, indent=2))
-        return
-    for hit in hits:
-        article = hit.article
-        origin = ", ".join(str(fact) for fact in (article.source, article.published) if fact)
-        click.echo(f"{hit.rank}. {article.title}" + (f" ({origin})" if origin else "") + f"  [{hit.score:.3f}]")
-        click.echo(f"   {article.text[hit.sentence.start : hit.sentence.end]}")
-        click.echo(f"   {article.id} {hit.sentence.start}-{hit.sentence.end}\n")
-
-
-def _hit_facts(hit: Hit) -> dict[str, object]:
-    return {
-        "rank": hit.rank,
-        "score": round(hit.score, 4),
-        "article_id": hit.article.id,
-        "title": hit.article.title,
-        "start": hit.passage.start,
-        "end": hit.passage.end,
-        "text": hit.passage.text,
-        "sentence": {"start": hit.sentence.start, "end": hit.sentence.end},
-    }
 
 
 @click.command()

@@ -11,6 +11,7 @@ a passage are consecutive, and so are the passages of an article; row i of the v
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
 import re
 import sqlite3
@@ -191,6 +192,16 @@ class Generation:
         return article, Passage(
             f"{article.id}:{start}-{end}", article.id, start, end, article.text[start:end], sentences
         )
+
+    def days(self, passages: Sequence[int]) -> list[str | None]:
+        """When the article of each of these passages was published, as ISO 8601; None where it does not say."""
+        articles = [int(number) for number in self._articles_of_passages[list(passages)]]
+        rows = self.rows(
+            "SELECT number, published FROM articles WHERE number IN (SELECT value FROM json_each(?))",
+            (json.dumps(articles),),
+        )
+        published = {row["number"]: row["published"] for row in rows}
+        return [published[number] for number in articles]
 
     def passages(self, offset: int, limit: int) -> list[tuple[Article, Passage]]:
         """Passages with their articles, those of the newest article first, those without a date last."""

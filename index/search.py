@@ -20,6 +20,7 @@ from index.generation import CURRENT_FILE, Generation, current_folder, index_fol
 from index.languages import detect_language, stem_words
 from index.manifest import Manifest
 from index.passages import Passage, Span
+from index.recency import CANDIDATES, RECENCY_WEIGHT, asks_for_latest, recency_of
 from index.sentences import is_heading
 
 # Weight of BM25 (divided by the highest of the search) against the cosine: R@1 .839 on 1,000 PIAF questions against
@@ -35,10 +36,11 @@ _log = logging.getLogger(__name__)
 class Hit:
     """One passage found for a query.
 
-    `sentence` is the passage's best sentence, as a span of `article.text`. `score` = `vector` + 0.1 x `keyword`; higher
-    is better. `vector` is the cosine of that sentence with the query, in -1..1; `keyword` is BM25 divided by the
-    highest BM25 of this search, in 0..1. `rank` counts from 1 without gaps; equal scores keep the corpus order.
-    `vectors` (sentences of the passage, dim) float32: those of the passage's sentences under the article's heading.
+    `sentence` is the passage's best sentence, as a span of `article.text`. `score` = `vector` + 0.1 x `keyword` +
+    0.1 x `recency`; higher is better. `vector` is the cosine of that sentence with the query, in -1..1; `keyword` is
+    BM25 divided by the highest BM25 of this search, in 0..1; `recency` is 0 unless the query asks for the latest
+    (index/recency.py). `rank` counts from 1 without gaps; equal scores keep the corpus order. `vectors` (sentences of
+    the passage, dim) float32: those of the passage's sentences under the article's heading.
     """
 
     article: Article
@@ -49,6 +51,7 @@ class Hit:
     keyword: float
     rank: int
     vectors: Vectors = field(repr=False, compare=False)
+    recency: float = 0.0
 
 
 class Index:
@@ -171,6 +174,8 @@ def _best_hits(generation: Generation, query: str, vector: Vectors, k: int, filt
     if passing is not None:
         scores[~passing] = -np.inf
         k = min(k, int(passing.sum()))
+    recency = _recency(generation, query, scores, len(scores) if passing is None else int(passing.sum()))
+    scores += RECENCY_WEIGHT * recency
     hits = []
     for rank, number in enumerate(_highest(scores, k), start=1):
         article, passage = generation.passage(number)
@@ -186,9 +191,21 @@ def _best_hits(generation: Generation, query: str, vector: Vectors, k: int, filt
                 keyword=float(keyword[number]),
                 rank=rank,
                 vectors=generation.vectors(numbers),
+                recency=float(recency[number]),
             )
         )
     return hits
+
+
+def _recency(
+    generation: Generation, query: str, scores: npt.NDArray[np.float64], count: int
+) -> npt.NDArray[np.float64]:
+    """(passages,) in 0..1: how new those are that fit best, of the `count` that pass, if the query asks for that."""
+    recency = np.zeros(len(scores), np.float64)
+    if count and asks_for_latest(query):
+        fitting = _highest(scores, min(CANDIDATES, count))
+        recency[fitting] = recency_of(generation.days(fitting))
+    return recency
 
 
 def _stating(article: Article, passage: Passage, best: int) -> Span:

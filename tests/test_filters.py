@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from index.build import build
-from index.commands import search as search_command
 from index.errors import BadQuery
 from index.filters import NO_FILTERS, Filters, read_filters
 from index.search import Index
+from index.search_command import search as search_command
 from tests.fakes import FakeEmbedder
 
 ROWS: tuple[dict[str, Any], ...] = (
@@ -120,7 +120,7 @@ def test_blank_texts_filter_nothing() -> None:
 
 
 def test_the_command_takes_filters(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.commands.load_embedder", lambda name: (FakeEmbedder(), "fake"))
+    monkeypatch.setattr("index.search_command.load_embedder", lambda name: (FakeEmbedder(), "fake"))
 
     def run(*options: str) -> Any:
         return CliRunner().invoke(search_command, ["pont", "--home", str(tmp_path / "home"), "--json", *options])

@@ -23,11 +23,11 @@ from index.commands import (
     load_embedder,
     models,
     rollback,
-    search,
     summary_of,
 )
 from index.errors import SourcierError
 from index.filter_options import filter_options
+from index.search_command import search
 from qa.commands import (
     drop_stale_states,
     language_model_file,

@@ -14,6 +14,7 @@ from fakes import FakeEmbedder
 from tiny_gguf import plain_model
 
 import index.commands
+import index.search_command
 from index.articles import _READERS
 from index.build import build as build_index
 from index.errors import ArticleError
@@ -87,7 +88,8 @@ def test_info_prints_facts_and_json(home: Path) -> None:
 
 
 def test_build_and_search_with_an_embedder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index.commands, "load_embedder", lambda _: (FakeEmbedder(), "fake"))
+    for room in (index.commands, index.search_command):
+        monkeypatch.setattr(room, "load_embedder", lambda _: (FakeEmbedder(), "fake"))
     (tmp_path / "articles" / "broken.jsonl").write_text("{not json", encoding="utf-8")
     (tmp_path / "articles" / "cidre.md").write_text("# Le cidre\n\nLa récolte est bonne.", encoding="utf-8")
     runner = CliRunner()

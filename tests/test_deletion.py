@@ -121,7 +121,7 @@ def test_articles_stay_deleted_when_their_file_is_gone_and_the_others_are_not_re
 def _reading_nothing_but(read: Callable, name: str) -> Callable:  # type: ignore[type-arg]
     from index import articles
 
-    def reading(paths: list[Path], readings: object) -> object:
+    def reading(paths: list[Path], listed: tuple[Path, ...], readings: object) -> object:
         reader = articles._READERS[".jsonl"]
 
         def checked(path: Path) -> object:
@@ -130,7 +130,7 @@ def _reading_nothing_but(read: Callable, name: str) -> Callable:  # type: ignore
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setitem(articles._READERS, ".jsonl", checked)
-            return list(read(paths, readings))
+            return list(read(paths, listed, readings))
 
     return reading
 

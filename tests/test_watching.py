@@ -127,7 +127,10 @@ def test_nothing_there_to_watch_is_said(tmp_path: Path) -> None:
 
 # The command, with an embedder that needs no model.
 COMMAND = """
+import signal
 import sys
+# A process that was started in the background is told to leave Ctrl-C alone.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import index.commands
 from index import watching
 from tests.fakes import FakeEmbedder
@@ -172,4 +175,4 @@ def test_the_command_follows_a_folder_through_a_failed_build_until_it_is_stopped
         assert "Traceback" not in stderr
     finally:
         process.kill()
-        process.wait(10)
+        process.communicate(timeout=10)

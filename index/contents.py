@@ -15,6 +15,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from index.articles import Article
+from index.duplicates import clusters_of, signature_of
 from index.earlier_articles import EarlierArticle, EarlierArticles, Words
 from index.embedder import Embedder, SourceText
 from index.headings import heading_of
@@ -100,9 +101,11 @@ class Contents:
         heading = heading_of(article)
         title = " ".join(stem_words(article.title, article.language))
         passages = split_article(article, self._embedder.count_tokens, PASSAGE_TOKENS)
-        sentence = self.sentences
+        sentence, words = self.sentences, list[str]()
         for number, passage in enumerate(passages, self.passages):
-            body = " ".join(stem_words(passage.text, article.language))
+            stems = stem_words(passage.text, article.language)
+            words += stems
+            body = " ".join(stems)
             self._insert("passages", number, self.articles, passage.start, passage.end, None)
             self._insert("waiting.words", number, title, body)
             made += [passage.start, passage.end, title, body]
@@ -112,7 +115,8 @@ class Contents:
                 made += [span.start, span.end, key.hex()]
                 sentence += 1
         digest = hashlib.sha256(json.dumps(made).encode()).digest()
-        self._insert("articles", self.articles, *as_row(article), digest, self.passages, self.sentences)
+        numbers = self.passages, self.sentences, signature_of(words), self.articles
+        self._insert("articles", self.articles, *as_row(article), digest, *numbers)
         self._count(digest, article.language, len(passages), sentence - self.sentences)
 
     def _insert(self, table: str, *row: object) -> None:
@@ -144,6 +148,7 @@ class Contents:
             self._copy(run)
         free = self._take_out_words() if self._words_stay else []
         self._put_in_words(free)
+        self._cluster()
         for digest, (first, count) in files.items():
             self._insert("files", digest, first, count)
         for digest, language in detected.items():
@@ -157,13 +162,21 @@ class Contents:
         )
         self._database.commit()
 
+    def _cluster(self) -> None:
+        """Note which articles say nearly the same: one that is new may link two that were there."""
+        rows = self._database.execute("SELECT signature FROM main.articles ORDER BY number")
+        for number, cluster in enumerate(clusters_of([row[0] for row in rows])):
+            if cluster != number:
+                self._database.execute("UPDATE main.articles SET cluster = ? WHERE number = ?", (cluster, number))
+
     def _copy(self, run: _Run) -> None:
         articles, passages = run.number - run.first.number, run.passage - run.first.passage
         sentences = run.sentence - run.first.sentence
         self._database.execute(
             "INSERT INTO main.articles SELECT number + ?, id, title, text, language, published, author, source, url, "
-            "digest, passage + ?, sentence + ? FROM earlier.articles WHERE number BETWEEN ? AND ? ORDER BY number",
-            (articles, passages, sentences, run.first.number, run.last.number),
+            "digest, passage + ?, sentence + ?, signature, number + ? FROM earlier.articles "
+            "WHERE number BETWEEN ? AND ? ORDER BY number",
+            (articles, passages, sentences, articles, run.first.number, run.last.number),
         )
         last_passage = run.last.passage + run.last.passages - 1
         slot = "slot" if self._words_stay else "NULL"

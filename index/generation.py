@@ -93,6 +93,8 @@ class Generation:
             self.slots = self._column("SELECT slot FROM passages ORDER BY number")
             keys = as_keys([row[0] for row in self.rows("SELECT key FROM sentences ORDER BY number")])
             self._articles_of_passages = self._column("SELECT article FROM passages ORDER BY number")
+            self._clusters = self._column("SELECT cluster FROM articles ORDER BY number")
+            self._in_clusters = np.bincount(self._clusters)[self._clusters] > 1
             self.common_words = frozenset(row[0] for row in self.rows("SELECT word FROM common_words"))
         except sqlite3.Error as error:
             self._close()
@@ -192,6 +194,11 @@ class Generation:
         return article, Passage(
             f"{article.id}:{start}-{end}", article.id, start, end, article.text[start:end], sentences
         )
+
+    def cluster(self, passage: int) -> int | None:
+        """The cluster that the article of a passage shares with others (index/duplicates.py); None without one."""
+        article = self._articles_of_passages[passage]
+        return int(self._clusters[article]) if self._in_clusters[article] else None
 
     def days(self, passages: Sequence[int]) -> list[str | None]:
         """When the article of each of these passages was published, as ISO 8601; None where it does not say."""

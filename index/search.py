@@ -6,13 +6,14 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from index.articles import Article
+from index.copies import COPIES, without_copies
 from index.embedder import Embedder, Vectors
 from index.errors import BadQuery, IndexProblem
 from index.filters import NO_FILTERS, Filters
@@ -40,7 +41,8 @@ class Hit:
     0.1 x `recency`; higher is better. `vector` is the cosine of that sentence with the query, in -1..1; `keyword` is
     BM25 divided by the highest BM25 of this search, in 0..1; `recency` is 0 unless the query asks for the latest
     (index/recency.py). `rank` counts from 1 without gaps; equal scores keep the corpus order. `vectors` (sentences of
-    the passage, dim) float32: those of the passage's sentences under the article's heading.
+    the passage, dim) float32: those of the passage's sentences under the article's heading. `also` are other articles
+    that print nearly the same passage.
     """
 
     article: Article
@@ -52,6 +54,7 @@ class Hit:
     rank: int
     vectors: Vectors = field(repr=False, compare=False)
     recency: float = 0.0
+    also: tuple[Article, ...] = ()
 
 
 class Index:
@@ -171,13 +174,13 @@ def _best_hits(generation: Generation, query: str, vector: Vectors, k: int, filt
     nearest = np.maximum.reduceat(cosines, first).astype(np.float64)
     keyword = _keyword_scores(generation, query, passing)
     scores = nearest + KEYWORD_WEIGHT * keyword
+    count = len(scores) if passing is None else int(passing.sum())
     if passing is not None:
         scores[~passing] = -np.inf
-        k = min(k, int(passing.sum()))
-    recency = _recency(generation, query, scores, len(scores) if passing is None else int(passing.sum()))
+    recency = _recency(generation, query, scores, count)
     scores += RECENCY_WEIGHT * recency
     hits = []
-    for rank, number in enumerate(_highest(scores, k), start=1):
+    for number, copies in without_copies(generation, _highest(scores, min(k * COPIES, count)), k):
         article, passage = generation.passage(number)
         numbers = np.arange(first[number], first[number] + len(passage.sentences))
         best = int(np.argmax(cosines[numbers]))
@@ -189,12 +192,14 @@ def _best_hits(generation: Generation, query: str, vector: Vectors, k: int, filt
                 score=float(scores[number]),
                 vector=float(nearest[number]),
                 keyword=float(keyword[number]),
-                rank=rank,
+                rank=0,
                 vectors=generation.vectors(numbers),
                 recency=float(recency[number]),
+                also=copies,
             )
         )
-    return hits
+    hits.sort(key=lambda hit: -hit.score)  # of copies the newest stands for all, and may fit a little less
+    return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]
 
 
 def _recency(

@@ -17,7 +17,9 @@ CREATE TABLE articles (
     published TEXT,                  -- ISO 8601 date or date-time
     author TEXT, source TEXT, url TEXT,
     digest BLOB NOT NULL,            -- of all that was made of it: its fields, passages, words and sentences
-    passage INTEGER NOT NULL, sentence INTEGER NOT NULL  -- numbers of its first ones
+    passage INTEGER NOT NULL, sentence INTEGER NOT NULL, -- numbers of its first ones
+    signature BLOB NOT NULL,         -- of its words (index/duplicates.py)
+    cluster INTEGER NOT NULL         -- the first article that says nearly the same; its own number where none does
 );
 CREATE INDEX articles_by_date ON articles (published DESC, number);
 CREATE TABLE passages (

@@ -79,6 +79,10 @@ def test_evidence_then_checked_sentences_then_the_quote(browser: Browser, size: 
         assert page.locator(".sentence").count() == 2
         assert page.locator(".sentence").nth(1).get_attribute("data-support") == "partial"
         assert page.locator(".card-cited").first.text_content() == "Cité [1][2]"
+        also = page.locator(".cards .also")
+        assert [also.nth(place).is_visible() for place in range(3)] == [False, True, False]
+        assert also.nth(1).inner_text() == "Aussi dans\u00a0: Valley Notes, <i>nowhere</i>"
+        assert also.nth(1).locator("a").first.get_attribute("href") == "/articles/flood/river-notes"
         announced = page.locator("#live p").all_text_contents()
         assert announced == ["3 passages trouvés, lecture en cours.", first.sentence.text, second.sentence.text,
                              WORDS["fr"]["announce_done"]]  # fmt: skip

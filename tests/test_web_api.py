@@ -45,7 +45,7 @@ from web.settings import Settings
 
 HIT_KEYS = {
     "rank", "score", "article_id", "title", "source", "url", "published", "language", "start", "end", "text",
-    "sentence",
+    "sentence", "also",
 }  # fmt: skip
 CITATION_KEYS = {"number", "article_id", "title", "source", "url", "published", "start", "end", "quote"}
 ANSWER_KEYS = {

@@ -245,6 +245,8 @@ def test_a_question_is_answered_without_javascript() -> None:
     cards = page.all(class_="card")
     assert len(cards) == 4  # three, and the empty one of the template
     assert page.all("span", class_="card-cited")[0] == "Cité [1][2]"
+    assert page.all("p", class_="also")[1].split() == ["Aussi", "dans", ":", "Valley", "Notes,", "<i>nowhere</i>"]
+    assert article_path(FLOOD.id) in page.attributes("href")
     assert next(text for text in page.all("mark") if text) == REOPENING
     span = span_of(BRIDGE, REOPENING)
     assert article_path(BRIDGE.id, span.start, span.end) in page.attributes("href")

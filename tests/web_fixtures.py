@@ -116,7 +116,14 @@ PETITION = "Une pétition a réuni 1 840 signatures en cinq jours 🌉."
 
 def found_bridge(question: str = "Quand rouvre le pont des Tanneurs ?") -> Found:
     return Found(
-        (hit(BRIDGE, REOPENING, 1), hit(SHOPS, PROMISE, 2), hit(FLOOD, "Nobody was hurt.", 3)), question, "fr", 42
+        (
+            hit(BRIDGE, REOPENING, 1),
+            replace(hit(SHOPS, PROMISE, 2), also=(FLOOD, HOSTILE)),
+            hit(FLOOD, "Nobody was hurt.", 3),
+        ),
+        question,
+        "fr",
+        42,
     )
 
 

@@ -28,6 +28,18 @@ def hit_json(hit: Hit) -> Json:
         "end": hit.passage.end,
         "text": hit.passage.text,
         "sentence": {"start": hit.sentence.start, "end": hit.sentence.end},
+        "also": [_copy_json(article) for article in hit.also],
+    }
+
+
+def _copy_json(article: Article) -> Json:
+    """Another article that prints nearly the same passage."""
+    return {
+        "article_id": article.id,
+        "title": article.title,
+        "source": article.source,
+        "url": article.url,
+        "published": _iso(article),
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlencode
 
+from index.articles import Article
 from index.search import Hit
 from qa.answers import Answer
 from qa.grounding import Citation
@@ -34,6 +35,14 @@ class ShownSentence:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherPlace:
+    """Another article that prints nearly the same passage, by the name of its paper, or its title."""
+
+    href: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One passage as evidence. far_before + before + sentence + after + far_after is the passage, made readable."""
 
@@ -51,6 +60,7 @@ class Card:
     after: str
     far_after: str
     cited: tuple[int, ...]
+    also: tuple[OtherPlace, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +156,12 @@ def _card(hit: Hit, citations: Iterable[Citation], language: Language) -> Card:
             for one in citations
             if one.article.id == hit.article.id and one.start < hit.passage.end and one.end > hit.passage.start
         ),
+        also=tuple(OtherPlace(article_path(one.id), _place(one, hit.article)) for one in hit.also),
     )
+
+
+def _place(other: Article, article: Article) -> str:
+    return other.title if other.source in (None, article.source) else str(other.source)
 
 
 def _word_start(text: str, position: int) -> int:

@@ -12,7 +12,7 @@ export function counted(key, count) {
 
 export function articlePath(id, start, end) {
   const path = "/articles/" + id.split("/").map(encodeURIComponent).join("/");
-  return `${path}?start=${start}&end=${end}#quote`;
+  return start === undefined ? path : `${path}?start=${start}&end=${end}#quote`;
 }
 
 function longDate(iso) {
@@ -120,6 +120,13 @@ export class TurnView {
     part("mark").textContent = text(left, right);
     part(".after").textContent = text(right, nearRight);
     farAfter.textContent = text(nearRight);
+    const also = hit.also ?? [];
+    part(".also").hidden = also.length === 0;
+    also.forEach((one, position) => {
+      const link = element("a", "", one.source && one.source !== hit.source ? one.source : one.title);
+      link.href = articlePath(one.article_id);
+      part(".also-places").append(position ? ", " : "", link);
+    });
     foldable(card);
     return card;
   }

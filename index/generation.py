@@ -195,6 +195,12 @@ class Generation:
             f"{article.id}:{start}-{end}", article.id, start, end, article.text[start:end], sentences
         )
 
+    def sources(self, limit: int) -> list[str]:
+        """Those with the most articles first."""
+        known = "SELECT source, COUNT(*) AS times FROM articles WHERE source IS NOT NULL GROUP BY source"
+        sql = f"SELECT source FROM ({known}) ORDER BY times DESC, source LIMIT ?"  # noqa: S608 - the line above
+        return [row[0] for row in self.rows(sql, (limit,))]
+
     def cluster(self, passage: int) -> int | None:
         """The cluster that the article of a passage shares with others (index/duplicates.py); None without one."""
         article = self._articles_of_passages[passage]

@@ -86,6 +86,11 @@ class Index:
         with self._current() as generation:
             return generation.articles(offset, limit)
 
+    def sources(self, limit: int) -> list[str]:
+        """The papers of the articles, those with the most first."""
+        with self._current() as generation:
+            return generation.sources(limit)
+
     def passages(self, offset: int, limit: int) -> list[tuple[Article, Passage]]:
         """Those of the newest article first."""
         with self._current() as generation:

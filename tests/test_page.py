@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +28,7 @@ from web_fixtures import (
     running,
 )
 
+from index.filters import Filters
 from qa.conversation import Turn
 from qa.errors import Busy
 from web import create_app
@@ -271,3 +273,24 @@ SPLIT = """async () => {
 def test_events_are_read_whatever_the_chunks(browser: Browser) -> None:
     with asking(browser) as (page, _):
         assert page.evaluate(SPLIT) == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=lambda size: str(size[0]))
+def test_filters_go_with_the_question(browser: Browser, size: tuple[int, int]) -> None:
+    app, answerer = make_app(bridge_script())
+    with running(app) as url, opened(browser, url, size=size) as page:
+        summary = page.locator("#filters summary")
+        summary.focus()
+        page.keyboard.press("Enter")
+        page.fill("[name=since]", "2025-10-05")
+        page.fill("[name=until]", "2025-10-04")
+        page.select_option("[name=source]", "L’Écho du Val")
+        assert summary.inner_text() == "Limiter à certains articles (3)"
+        page.fill("#question", "Quand ?")
+        page.press("#question", "Enter")
+        assert answerer.asked == []  # the browser says that the days are the wrong way round
+        page.fill("[name=until]", "")
+        page.press("#question", "Enter")
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert answerer.asked[0].filters == Filters(since=date(2025, 10, 5), source=("L’Écho du Val",))
+        assert no_sideways_scroll(page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from web_fixtures import (
 
 import web
 from index.articles import Article
+from index.filters import Filters
 from index.passages import Span
 from qa.answers import AnswerSentence
 from qa.errors import Busy
@@ -341,3 +343,18 @@ def test_the_page_is_light() -> None:
     app, _ = make_app()
     weight = len(app.test_client().get("/").data) + sum(path.stat().st_size for path in STATIC.iterdir())
     assert weight < 150_000  # bytes, before compression
+
+
+def test_the_form_without_script_filters_and_keeps_what_was_chosen() -> None:
+    app, answerer = make_app(bridge_script())
+    form = {"q": "Quand ?", "since": "2025-10-01", "until": "", "source": "L’Écho du Val"}
+    response = app.test_client().post("/", data=form, headers={"Accept-Language": "fr"})
+    assert answerer.asked[0].filters == Filters(since=date(2025, 10, 1), source=("L’Écho du Val",))
+    assert '<details id="filters" open>' in response.text
+    assert 'name="since" form="ask-form" value="2025-10-01"' in response.text
+    assert "<option selected>L’Écho du Val</option>" in response.text
+    assert "&lt;i&gt;nowhere&lt;/i&gt;</option>" in response.text
+    wrong = app.test_client().post("/", data={"q": "Quand ?", "since": "2025-10-02", "until": "2025-10-01"})
+    assert wrong.status_code == 400
+    assert len(answerer.asked) == 1
+    assert '<details id="filters">' in app.test_client().get("/").text

@@ -240,6 +240,9 @@ class FakeIndex:
     def articles(self, offset: int, limit: int) -> list[Article]:
         return list(ARTICLES[offset : offset + limit])
 
+    def sources(self, limit: int) -> list[str]:
+        return sorted({article.source for article in ARTICLES if article.source})[:limit]
+
 
 def make_app(*scripts: Sequence[Step], settings: Settings | None = None) -> tuple[Flask, FakeAnswerer]:
     answerer = FakeAnswerer(*scripts)

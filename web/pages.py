@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, g, make_response, render_template, request
 
+from index.filters import read_filters
 from web.article_text import cut_article, usable_spans
 from web.asking import Asking, last_answer
 from web.faults import Fault, NotFound, fault_of
@@ -20,6 +21,8 @@ from web.words import WORDS, counted, long_date, page_language
 
 LATEST_ARTICLES = 4  # on the empty page
 MOST_SPANS = 50  # highlighted on one article page
+MOST_SOURCES = 200  # to choose from
+FILTER_FIELDS = ("since", "until", "source")
 
 blueprint = Blueprint("pages", __name__)
 
@@ -38,7 +41,8 @@ def chat_without_script() -> Response:
     typed = request.form.get("q", "")
     try:
         question = read_text(typed, "q", _settings().max_question_characters)
-        with closing(Asking.of_app().events(question, (), _settings().passages)) as events:
+        filters = read_filters({name: request.form.get(name) for name in FILTER_FIELDS})
+        with closing(Asking.of_app().events(question, (), _settings().passages, filters)) as events:
             turn = shown_turn(last_answer(events), question, words, language)
     except Exception as error:  # the outermost edge of a page: whatever failed, the reader gets the page back
         fault = fault_of(error, g.request_id)
@@ -87,6 +91,8 @@ def _chat_page(question: str, turn: Turn | None) -> Response:
         question=question,
         turn=turn,
         ready=index is not None,
+        filtered={name: value for name in FILTER_FIELDS if (value := request.form.get(name))},
+        sources=index.sources(MOST_SOURCES) if index else [],
         latest=index.articles(0, LATEST_ARTICLES) if index and not turn else [],
         article_count=index.manifest.articles if index else 0,
         settings=settings,

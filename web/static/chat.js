@@ -6,6 +6,7 @@ import { TurnView, counted, foldable, page, words } from "./turn.js";
 
 const KEPT = "sourcier-turns"; // in sessionStorage: this tab only, gone when it closes
 const RECHECK_MS = 2000;
+const FILTERS = ["since", "until", "source"];
 
 const form = document.getElementById("ask-form");
 const box = document.getElementById("question");
@@ -44,7 +45,7 @@ async function ask(question) {
     const response = await fetch("/api/ask", {
       method: "POST",
       headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
-      body: JSON.stringify({ question, history, stream: true }),
+      body: JSON.stringify({ question, history, filters: filters(), stream: true }),
       signal: asking.signal,
     });
     const problem = response.ok ? await follow(response, turn, view) : await codeOf(response);
@@ -59,6 +60,18 @@ async function ask(question) {
   asking = null;
   keep();
   showMode();
+}
+
+/** The articles that the reader wants looked at, as the API takes them; empty fields are left out. */
+function filters() {
+  const given = new FormData(form);
+  return Object.fromEntries(FILTERS.map((name) => [name, given.get(name)]).filter(([, value]) => value));
+}
+
+function showFilters() {
+  const count = Object.keys(filters()).length;
+  document.getElementById("filter-count").textContent = count ? `(${count})` : "";
+  form.elements.until.min = form.elements.since.value;
 }
 
 /** Shows each event as it comes; returns the code of what went wrong, or null when the answer is there. */
@@ -178,6 +191,7 @@ function fit() {
 function send() {
   const question = box.value.trim();
   if (!question || asking || !awake) return;
+  if (!form.reportValidity()) return; // "until" before "since": the browser says so beside the field
   box.value = "";
   fit();
   ask(question);
@@ -203,6 +217,7 @@ form.addEventListener("submit", (event) => {
   send();
 });
 box.addEventListener("input", fit);
+document.getElementById("filters").addEventListener("input", showFilters);
 box.addEventListener("keydown", (event) => {
   // While an input method composes a word, Enter chooses that word.
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -233,6 +248,7 @@ document.body.classList.add("scripted");
 document.querySelectorAll("#conversation .card").forEach(foldable); // a page that the form without script has made
 if (!conversation.childElementCount) restore();
 showMode();
+showFilters();
 fit();
 if (!awake) wakeUp();
 if (box.value && new URLSearchParams(location.search).has("q")) {

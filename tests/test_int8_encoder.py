@@ -122,6 +122,8 @@ def test_a_conversion_that_is_killed_leaves_nothing_that_is_taken_for_one(tiny: 
         time.sleep(seconds)
         child.send_signal(signal.SIGKILL)
         child.wait()
+        if place.exists():  # it was done before it was killed; nobody starts another one then
+            break
     encoder = Int8Encoder(tiny, converted(tiny, digest_of(tiny)))
     assert nearness(encoder.encode(WORDS), TorchEncoder(tiny).encode(WORDS)).min() > 0.995
     assert [path for path in place.parent.iterdir() if path.is_dir()] == [place]

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from index.articles import Article
-from index.duplicates import SHARED
+from index.duplicates import SHARED, runs_of
 from index.generation import Generation
 from index.passages import Passage
 
 # How many passages are looked through for one that is shown: an agency's report may stand in so many papers.
 COPIES = 10
-_RUN = 4  # words, as in index/duplicates.py
 
 
 @dataclass(slots=True)
@@ -21,7 +20,7 @@ class _Group:
     """Passages that say the same, the best first; `runs` are those of the best."""
 
     numbers: list[int]
-    runs: set[tuple[str, ...]] = field(default_factory=set)
+    runs: set[str] = field(default_factory=set)
     found: list[tuple[Article, Passage]] = field(default_factory=list)
 
 
@@ -40,7 +39,7 @@ def without_copies(generation: Generation, ranked: Sequence[int], k: int) -> lis
                 groups.append(_Group([number]))
             continue
         article, passage = generation.passage(number)
-        runs = _runs(passage.text)
+        runs = runs_of(re.findall(r"\w+", passage.text.casefold()))
         same = next((group for group in clustered.get(cluster, ()) if _is_copy(article, runs, group)), None)
         if same is not None:
             same.numbers.append(number)
@@ -51,7 +50,7 @@ def without_copies(generation: Generation, ranked: Sequence[int], k: int) -> lis
     return [_standing_for(group) for group in groups]
 
 
-def _is_copy(article: Article, runs: set[tuple[str, ...]], group: _Group) -> bool:
+def _is_copy(article: Article, runs: set[str], group: _Group) -> bool:
     if any(article.id == other.id for other, _ in group.found):
         return False
     shared = len(runs & group.runs)
@@ -66,8 +65,3 @@ def _standing_for(group: _Group) -> tuple[int, tuple[Article, ...]]:
     newest = days.index(max(days))
     others = [article for place, (article, _) in enumerate(group.found) if place != newest]
     return group.numbers[newest], tuple(others)
-
-
-def _runs(text: str) -> set[tuple[str, ...]]:
-    words = re.findall(r"\w+", text.casefold())
-    return {tuple(words[at : at + _RUN]) for at in range(max(1, len(words) - _RUN + 1))}

@@ -31,13 +31,18 @@ _MIXERS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9],
 Hashes = npt.NDArray[np.uint32]
 
 
+def runs_of(words: Sequence[str]) -> set[str]:
+    """Every four neighbouring words of a text; all of them where there are fewer."""
+    return {" ".join(words[at : at + _RUN]) for at in range(max(1, len(words) - _RUN + 1))}
+
+
 def signature_of(words: Sequence[str]) -> bytes:
     """Half a kilobyte that tells how much of an article stands in another; nothing where it is too short to tell."""
-    runs = {" ".join(words[at : at + _RUN]).encode() for at in range(len(words) - _RUN + 1)}
+    runs = runs_of(words)
     if len(runs) < FEWEST_RUNS:
         return b""
     made = MinHash(num_perm=_PERMUTATIONS, scheme=_SCHEME)
-    made.update_batch(sorted(runs))
+    made.update_batch(sorted(run.encode() for run in runs))
     return np.array([len(runs), *made.hashvalues], "<u4").tobytes()
 
 

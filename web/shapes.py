@@ -18,22 +18,18 @@ def hit_json(hit: Hit) -> Json:
     return {
         "rank": hit.rank,
         "score": hit.score,
-        "article_id": hit.article.id,
-        "title": hit.article.title,
-        "source": hit.article.source,
-        "url": hit.article.url,
-        "published": _iso(hit.article),
+        **_named_json(hit.article),
         "language": hit.article.language,
         "start": hit.passage.start,
         "end": hit.passage.end,
         "text": hit.passage.text,
         "sentence": {"start": hit.sentence.start, "end": hit.sentence.end},
-        "also": [_copy_json(article) for article in hit.also],
+        "also": [_named_json(article) for article in hit.also],
     }
 
 
-def _copy_json(article: Article) -> Json:
-    """Another article that prints nearly the same passage."""
+def _named_json(article: Article) -> Json:
+    """An article as something else refers to it."""
     return {
         "article_id": article.id,
         "title": article.title,
@@ -46,11 +42,7 @@ def _copy_json(article: Article) -> Json:
 def citation_json(citation: Citation) -> Json:
     return {
         "number": citation.number,
-        "article_id": citation.article.id,
-        "title": citation.article.title,
-        "source": citation.article.source,
-        "url": citation.article.url,
-        "published": _iso(citation.article),
+        **_named_json(citation.article),
         "start": citation.start,
         "end": citation.end,
         "quote": citation.quote,

@@ -268,7 +268,7 @@ def _prepare(path: Path, earlier: Path | None) -> None:
             database.execute("ATTACH ? AS earlier", (f"{earlier.resolve().as_uri()}?mode=ro&immutable=1",))
             for table in _WORD_TABLES:
                 database.execute(f"DELETE FROM main.{table}")  # noqa: S608 - our own names
-                database.execute(f"INSERT INTO main.{table} SELECT * FROM earlier.{table}")  # noqa: S608
+                database.execute(f"INSERT INTO main.{table} SELECT * FROM earlier.{table}")  # noqa: S608 - the same
             database.commit()
     finally:
         database.close()

@@ -9,7 +9,7 @@ from configparser import ConfigParser
 from functools import cache
 
 import trafilatura
-from lxml.html import HtmlElement  # type: ignore[import-untyped]  # lxml ships no types
+from lxml.html import HtmlElement
 from trafilatura.settings import Document, use_config
 
 from index.article_fields import MAX_FIELD_CHARS, parse_date

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lxml import html  # type: ignore[import-untyped]  # lxml ships no types
+from lxml import html
 
 from index.markup_text import MAX_DEPTH, text_of
 from index.xml_documents import Element, name_of

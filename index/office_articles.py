@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lxml import html  # type: ignore[import-untyped]  # lxml ships no types
+from lxml import html
 
 from index.article_fields import Fields, check_fields
 from index.document_facts import day_begun, own_facts, usable_facts

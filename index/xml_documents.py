@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from lxml import etree  # type: ignore[import-untyped]  # lxml ships no types
+from lxml import etree
 
 # An element of lxml, of XML or of HTML.
 Element = Any

@@ -21,7 +21,7 @@ from index.embedder import Embedder, SourceText
 from index.headings import heading_of
 from index.languages import stem_words
 from index.passages import PASSAGE_TOKENS, split_article
-from index.tables import SCHEMA, as_article, as_row
+from index.tables import SCHEMA, as_article, as_row, uri_of
 
 # Journals protect against nothing here: a generation that was not finished is thrown away. What is deleted must be gone
 # from the file, not only from the tables.
@@ -62,7 +62,7 @@ class Contents:
         self._database.row_factory = sqlite3.Row
         self._database.executescript(_SETTINGS)
         if earlier is not None:
-            self._database.execute("ATTACH ? AS earlier", (f"{earlier.path.resolve().as_uri()}?mode=ro&immutable=1",))
+            self._database.execute("ATTACH ? AS earlier", (uri_of(earlier.path),))
         # Words wait here until it is known which slots come free.
         self._waiting = path.with_name("waiting-words.sqlite")
         self._database.execute("ATTACH ? AS waiting", (str(self._waiting),))
@@ -265,7 +265,7 @@ def _prepare(path: Path, earlier: Path | None) -> None:
     try:
         database.executescript(_SETTINGS + SCHEMA)
         if earlier is not None:
-            database.execute("ATTACH ? AS earlier", (f"{earlier.resolve().as_uri()}?mode=ro&immutable=1",))
+            database.execute("ATTACH ? AS earlier", (uri_of(earlier),))
             for table in _WORD_TABLES:
                 database.execute(f"DELETE FROM main.{table}")  # noqa: S608 - our own names
                 database.execute(f"INSERT INTO main.{table} SELECT * FROM earlier.{table}")  # noqa: S608 - the same

@@ -11,7 +11,7 @@ from pathlib import Path
 from index.articles import Article
 from index.languages import stem_words
 from index.manifest import ARTICLES_FILE
-from index.tables import as_article
+from index.tables import as_article, uri_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class EarlierArticles:
     def __init__(self, path: Path, words_fit: bool = True) -> None:
         self.path = path
         self.words_fit = words_fit
-        self._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+        self._database = sqlite3.connect(uri_of(path), uri=True)
         self._database.row_factory = sqlite3.Row
         rows = self._database.execute("SELECT number, id, digest, language, passage, sentence FROM articles").fetchall()
         passages, sentences, self.slots = self._database.execute(
@@ -115,8 +115,7 @@ class EarlierArticles:
 
 def passage_texts(folder: Path) -> Iterator[tuple[Article, str]]:
     """Every passage of a generation with its article, newest first, without the vectors being read."""
-    uri = f"{(folder / ARTICLES_FILE).resolve().as_uri()}?mode=ro&immutable=1"
-    with closing(sqlite3.connect(uri, uri=True)) as base:
+    with closing(sqlite3.connect(uri_of(folder / ARTICLES_FILE), uri=True)) as base:
         spans: dict[int, list[tuple[int, int]]] = {}
         for number, start, end in base.execute('SELECT article, start, "end" FROM passages ORDER BY number'):
             spans.setdefault(number, []).append((start, end))

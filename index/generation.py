@@ -31,7 +31,7 @@ from index.filters import Filters, condition
 from index.manifest import ARTICLES_FILE, sha256_of
 from index.manifest import Manifest as Manifest
 from index.passages import Passage, Span
-from index.tables import as_article
+from index.tables import as_article, uri_of
 from index.vector_blocks import as_keys
 from index.vectors_in_memory import read_vectors
 
@@ -262,7 +262,6 @@ def check_file(path: Path, expected: str) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-    connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+    connection = sqlite3.connect(uri_of(path), uri=True, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     return connection

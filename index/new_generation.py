@@ -14,6 +14,7 @@ from index.generation import check_file
 from index.generations import Earlier, publish
 from index.manifest import ARTICLES_FILE, MANIFEST_FILE, Manifest, sha256_of
 from index.recipe import recipe
+from index.tables import uri_of
 from index.vector_blocks import BLOCK_NAME, Block
 
 
@@ -49,8 +50,7 @@ def _look_at(folder: Path, written: dict[str, str]) -> None:
     manifest = Manifest.read(folder)
     for name, digest in written.items():
         check_file(folder / name, digest)
-    uri = f"{(folder / ARTICLES_FILE).resolve().as_uri()}?mode=ro&immutable=1"
-    with closing(sqlite3.connect(uri, uri=True)) as rows:
+    with closing(sqlite3.connect(uri_of(folder / ARTICLES_FILE), uri=True)) as rows:
         tables = ("articles", "passages", "sentences")
         counts = tuple(rows.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in tables)  # noqa: S608 - our own names
     if counts != (manifest.articles, manifest.passages, manifest.sentences):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import date, datetime
+from pathlib import Path
 
 from index.articles import Article
 
@@ -50,6 +51,14 @@ CREATE TABLE detected_languages (
     language TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+
+
+def uri_of(path: Path) -> str:
+    """Return the address under which SQLite opens an articles.sqlite that nobody writes any more.
+
+    `immutable` spares it locks, and the look for a journal: neither a read-only disk nor an unlinked file disturbs it.
+    """
+    return f"{path.resolve().as_uri()}?mode=ro&immutable=1"
 
 
 def as_row(article: Article) -> tuple[str | None, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from index.earlier_articles import EarlierArticles
 from index.errors import IndexProblem
 from index.manifest import ARTICLES_FILE, Manifest
+from index.tables import uri_of
 from index.vector_blocks import BLOCK_NAME, Block, as_keys, find
 
 # Anything shorter may stand in a file by chance, or in another article.
@@ -112,4 +113,4 @@ def _is_shared(path: Path, text: str) -> bool:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    return sqlite3.connect(uri_of(path), uri=True)

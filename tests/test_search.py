@@ -6,31 +6,25 @@ import itertools
 import json
 import logging
 import math
-import re
 import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from index.articles import Article, read_articles
 from index.build import build, rollback
 from index.embedder import Vectors
 from index.errors import BadQuery, BrokenIndex, IndexProblem, NoIndex
-from index.filters import Filters
 from index.generation import Generation, current_folder
 from index.headings import heading_of
 from index.languages import detect_language, stem_words
-from index.matched_words import matched_words
 from index.passages import Passage, split_article
 from index.search import MAX_K, MAX_QUERY_CHARACTERS, Hit, Index
-from index.search_command import search as search_command
 from tests.fakes import FakeEmbedder, some_articles, write_articles
 
 CORPUS = some_articles(60)  # 720 sentences in about as many words
@@ -462,73 +456,3 @@ def test_many_threads_search_while_generations_are_switched(
     assert wrong == []
     assert len(set(seen)) >= 5  # the switches happened under the readers
     assert generations_of(index.search("pont", 9)) == {"mark6"}
-
-
-DATED = (
-    ("old", "2025-09-01", "Le pont des Tanneurs reste fermé, dit la mairie."),
-    ("new", "2025-11-20T08:00:00+01:00", "Le pont des Tanneurs reste ouvert, dit la mairie."),
-    ("none", None, "Le pont des Tanneurs reste là, dit la mairie."),
-    ("other", "2025-11-21", "La récolte des pommes fut bonne cette année."),
-)
-
-
-@pytest.fixture
-def dated(tmp_path: Path) -> Iterator[Index]:
-    rows = [
-        {"id": own_id, "title": "Brève", "text": text, "language": "fr"} | ({"published": day} if day else {})
-        for own_id, day, text in DATED
-    ]
-    path = tmp_path / "dated.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    embedder = FakeEmbedder()
-    build([path], tmp_path / "home", embedder, "fake")
-    index = Index(tmp_path / "home", embedder)
-    yield index
-    index.close()
-
-
-def test_the_latest_comes_first_when_it_is_asked_for(dated: Index) -> None:
-    asked = "Quelles sont les dernières nouvelles du pont des Tanneurs ?"
-    hits = dated.search(asked, 4)
-    assert {hit.article.id: hit.recency for hit in hits} == {"old": 1 / 3, "new": 2 / 3, "other": 1, "none": 0}
-    for hit in hits:
-        assert hit.score == pytest.approx(hit.vector + 0.1 * hit.keyword + 0.1 * hit.recency)
-    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
-    by_id = {hit.article.id: hit for hit in hits}
-    assert by_id["new"].rank < by_id["old"].rank
-    plain = dated.search(asked.replace("dernières nouvelles", "histoires"), 4)
-    assert [hit.recency for hit in plain] == [0] * 4
-
-
-def test_the_latest_of_those_that_pass(dated: Index) -> None:
-    hits = dated.search("Où en est le pont des Tanneurs ?", 4, Filters(until=date(2025, 9, 1)))
-    assert [(hit.article.id, hit.recency) for hit in hits] == [("old", 1)]
-    assert dated.search("Où en est le pont ?", 4, Filters(article_id=("nobody",))) == []
-
-
-def test_what_matched_is_said_in_the_words_of_the_query(dated: Index) -> None:
-    [hit] = dated.search("pont", 1, Filters(article_id=("old",)))
-    assert matched_words("Les ponts du Tanneur sont-ils fermés, d’après la Mairie ?", hit) == [
-        "ponts",
-        "Tanneur",
-        "fermés",
-        "Mairie",
-    ]
-    assert matched_words("Was the mairie closed?", hit) == ["mairie"]
-    assert matched_words("?", hit) == []
-
-
-def test_the_command_explains(dated: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.search_command.load_embedder", lambda name: (FakeEmbedder(), "fake"))
-    given = ["où en est le pont", "--home", str(tmp_path / "home"), "-k", "1", "--explain"]
-    said = CliRunner().invoke(search_command, given)
-    assert said.exit_code == 0
-    found = re.search(
-        r"\[(.+)\]\n.+\n.+\n   = cosine (.+) \+ 0\.1 x words (.+) \(matched: pont\) \+ 0\.1 x recency (.+)\n",
-        said.stdout,
-    )
-    assert found
-    score, vector, words, recency = map(float, found.groups())
-    assert score == pytest.approx(vector + 0.1 * words + 0.1 * recency, abs=0.002)
-    [hit] = json.loads(CliRunner().invoke(search_command, [*given, "--json"]).stdout)["hits"]
-    assert set(hit) >= {"vector", "keyword", "recency", "words", "score"}

@@ -856,7 +856,8 @@ def test_a_thousand_requests_leave_nothing_behind(
     crowd(40)
     grown = resident_bytes() - before if sys.platform == "linux" else 0
     assert counts["asked"] == 50 * (RUNNING + 8) > 1000
-    assert min(counts.values()) > 10
+    # How many are refused depends on how fast the machine is; that they leave nothing is seen where some are.
+    assert min(counts["left"], counts["ended"]) > 100
     assert wrong == []
     assert grown < 8 << 20
     # All cells are free: the largest prompt there may be is read, by two at once.

@@ -10,8 +10,9 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,8 @@ from index.generations import (
 )
 from index.generations import rollback as rollback
 from index.headings import heading_of as heading_of
-from index.manifest import ARTICLES_FILE, FORMAT_VERSION, Manifest
-from index.new_generation import blocks_of, finish_generation, rows_of
+from index.manifest import FORMAT_VERSION, Manifest
+from index.new_generation import blocks_of, finish_generation, index_vectors, rows_of
 from index.passages import PASSAGE_TOKENS
 from index.readings import Readings
 from index.recipe import recipe
@@ -123,13 +124,13 @@ def _build(
     generations = earlier_generations(home)
     with contextlib.ExitStack() as opened:
         folder = opened.enter_context(building_folder(root))
-        earlier = rows_of(generations)
+        earlier = None
+        # Made otherwise, or split by the tokens of another model: nothing of it can be taken over but vectors.
+        if generations and generations[0].manifest.made_by(recipe(), embedder.digest):
+            earlier = rows_of(generations)
         if earlier is not None:
             opened.callback(earlier.close)
-            # Made otherwise, or split by the tokens of another model: nothing of it can be taken over but vectors.
-            if not earlier.words_fit or generations[0].manifest.embedder_digest != embedder.digest:
-                earlier = None
-        contents = opened.enter_context(closing(Contents(folder / ARTICLES_FILE, embedder, earlier)))
+        contents = opened.enter_context(closing(Contents(folder, embedder, earlier)))
         readings = Readings(earlier)
         _read(sought, contents, readings, report, progress)
         if earlier is not None and _is_same(home, generations[0], contents):
@@ -138,6 +139,7 @@ def _build(
         contents.finish(readings.files, readings.detected)
         with closing(UnfinishedVectors(root / UNFINISHED_FILE, embedder.dim)) as unfinished:
             written = _write_vectors(folder, contents, generations, unfinished, embedder, report, progress)
+        keys = as_keys(contents.sentence_keys())
         contents.close()
         report.generation = next_name(root)
         manifest = Manifest(
@@ -156,6 +158,8 @@ def _build(
             checksums={},
             built_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        step = partial(progress, "indexing")
+        manifest = replace(manifest, approximation=index_vectors(folder, keys, manifest, generations, step))
         previous = next((one.folder.name for one in generations if one.whole), None)
         finish_generation(folder, manifest, written, generations, previous)
 

@@ -26,8 +26,7 @@ from index.generations import (
     next_name,
     remove_unserved,
 )
-from index.manifest import ARTICLES_FILE
-from index.new_generation import blocks_of, finish_generation, rows_of
+from index.new_generation import blocks_of, finish_generation, index_vectors, rows_of
 from index.readings import readings_without
 from index.traces import Traces
 from index.vector_blocks import as_keys, write_blocks
@@ -110,13 +109,14 @@ def _publish_without(root: Path, rows: EarlierArticles, gone: frozenset[int], ge
     """Make a generation of all other articles, and serve it alone."""
     manifest = generations[0].manifest
     with building_folder(root) as folder:
-        with closing(Contents(folder / ARTICLES_FILE, None, rows)) as contents:
+        with closing(Contents(folder, None, rows)) as contents:
             for article in rows:
                 if article.number not in gone:
                     contents.keep(article)
             contents.finish(*readings_without(rows, gone))
             blocks = blocks_of(generations, manifest.embedder_digest)
-            written = write_blocks(folder, as_keys(contents.sentence_keys()), blocks, _nothing_is_new, manifest.dim)
+            keys = as_keys(contents.sentence_keys())
+            written = write_blocks(folder, keys, blocks, _nothing_is_new, manifest.dim)
         manifest = replace(
             manifest,
             generation=next_name(root),
@@ -125,9 +125,8 @@ def _publish_without(root: Path, rows: EarlierArticles, gone: frozenset[int], ge
             sentences=contents.sentences,
             languages=contents.languages,
             corpus_digest=contents.digest,
-            # Words stemmed by this code beside passages split by another: nobody may take them over as they are.
-            recipe=manifest.recipe if rows.words_fit else "",
             built_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            approximation=index_vectors(folder, keys, manifest, generations, lambda *_: None),
         )
         finish_generation(folder, manifest, written, generations, previous=None)
     return manifest.generation

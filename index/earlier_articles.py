@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.articles import Article
-from index.languages import stem_words
 from index.manifest import ARTICLES_FILE
+from index.postings import Postings
 from index.tables import as_article, uri_of
+from index.vector_blocks import Keys, as_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +28,17 @@ class EarlierArticle:
     sentences: int
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """A passage in the word index: its rowid there, and its stemmed words as they were put in."""
-
-    slot: int
-    title: str
-    body: str
-
-
 class EarlierArticles:
-    """An articles.sqlite that is read while the next one is written.
+    """What lies in the folder of a generation, read while the next one is written."""
 
-    `words_fit` False: its words were stemmed otherwise than they would be now; they can be neither kept nor taken out.
-    """
-
-    def __init__(self, path: Path, words_fit: bool = True) -> None:
-        self.path = path
-        self.words_fit = words_fit
-        self._database = sqlite3.connect(uri_of(path), uri=True)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / ARTICLES_FILE
+        self._database = sqlite3.connect(uri_of(self.path), uri=True)
         self._database.row_factory = sqlite3.Row
         rows = self._database.execute("SELECT number, id, digest, language, passage, sentence FROM articles").fetchall()
-        passages, sentences, self.slots = self._database.execute(
-            "SELECT (SELECT COUNT(*) FROM passages), (SELECT COUNT(*) FROM sentences), "
-            "(SELECT COALESCE(MAX(slot) + 1, 0) FROM passages)"
+        passages, sentences = self._database.execute(
+            "SELECT (SELECT COUNT(*) FROM passages), (SELECT COUNT(*) FROM sentences)"
         ).fetchone()
         after = [(row["passage"], row["sentence"]) for row in rows[1:]] + [(passages, sentences)]
         self._articles: list[EarlierArticle] = [
@@ -96,15 +84,16 @@ class EarlierArticles:
     def article(self, number: int) -> Article:
         return as_article(self.rows("SELECT * FROM articles WHERE number = ?", number)[0])
 
-    def words(self, number: int) -> Iterator[Words]:
-        """Of each passage of an article, stemmed again: FTS5 forgets a row only when it is told what was in it."""
-        article = self.article(number)
-        title = " ".join(stem_words(article.title, article.language))
-        first, count = self._articles[number].passage, self._articles[number].passages
-        sql = 'SELECT slot, start, "end" FROM passages WHERE number BETWEEN ? AND ? ORDER BY number'
-        for row in self.rows(sql, first, first + count - 1):
-            body = stem_words(article.text[row["start"] : row["end"]], article.language)
-            yield Words(row["slot"], title, " ".join(body))
+    def vocabulary(self) -> list[str]:
+        """Every word, in the order of their numbers."""
+        return [row["word"] for row in self.rows("SELECT word FROM words ORDER BY number")]
+
+    def postings(self) -> Postings:
+        return Postings.open(self.folder)
+
+    def sentence_keys(self) -> Keys:
+        """The key of each sentence, in order."""
+        return as_keys([row["key"] for row in self.rows("SELECT key FROM sentences ORDER BY number")])
 
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         return self._database.execute(sql, parameters).fetchall()

@@ -22,7 +22,7 @@ import filelock
 from index.durable_files import replace_text, sync_folder
 from index.errors import BrokenIndex, BuildInProgress, IndexProblem, NoIndex
 from index.generation import CURRENT_FILE, Generation, check_file, index_folder, served_names
-from index.manifest import Manifest
+from index.manifest import FORMAT_VERSION, Manifest
 from index.vector_blocks import Block
 
 BUILDING_FOLDER = "building"
@@ -91,7 +91,14 @@ class Earlier:
 
     @property
     def whole(self) -> bool:
-        return self.whole_files == self.manifest.checksums.keys()
+        """Whether it could be served."""
+        return self.rows_fit and self.whole_files == self.manifest.checksums.keys()
+
+    @property
+    def rows_fit(self) -> bool:
+        """Whether what it has besides vectors can be read, and is as it was built."""
+        rest = self.manifest.checksums.keys() - set(self.manifest.block_names)
+        return self.manifest.format_version == FORMAT_VERSION and rest <= self.whole_files
 
     @property
     def blocks(self) -> list[Block]:
@@ -112,7 +119,7 @@ def earlier_generations(home: Path) -> list[Earlier]:
     for name in names:
         folder = index_folder(home) / name
         with contextlib.suppress(BrokenIndex):
-            manifest = Manifest.read(folder)
+            manifest = Manifest.read(folder, for_blocks=True)
             # SHA-256 lets other threads run.
             with ThreadPoolExecutor(max_workers=2) as pool:
                 whole = pool.map(_is_whole, [folder / name for name in manifest.checksums], manifest.checksums.values())

@@ -27,8 +27,13 @@ from index.sentences import is_heading
 # Weight of BM25 (divided by the highest of the search) against the cosine: R@1 .839 on 1,000 PIAF questions against
 # .829 without; z-scores and reciprocal rank fusion gave less or the same.
 KEYWORD_WEIGHT = 0.1
+# Of more sentences than can all be compared (index/sentence_vectors.py), about so many of the nearest are.
+REACH = 300
 MAX_QUERY_CHARACTERS = 4000
 MAX_K = 100
+
+Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
 
 _log = logging.getLogger(__name__)
 
@@ -171,35 +176,48 @@ class Index:
         return generation
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Passages that are scored: `passages` (n,), rising, and of each its best cosine and its BM25, the highest 1.
+
+    Its sentences' cosines begin at `starts` (n,) of `cosines`.
+    """
+
+    passages: Numbers
+    nearest: Floats
+    keyword: Floats
+    starts: Numbers
+    cosines: Vectors
+
+
 def _best_hits(generation: Generation, query: str, vector: Vectors, k: int, filters: Filters) -> list[Hit]:
-    """Score every passage by its best sentence and its words, and give the k best of those that pass."""
+    """Score passages by their best sentences and their words, and give the k best of those that pass."""
     passing = generation.passing(filters) if filters else None
-    first = generation.first_sentences
-    cosines = generation.cosines(vector)
-    nearest = np.maximum.reduceat(cosines, first).astype(np.float64)
-    keyword = _keyword_scores(generation, query, passing)
-    scores = nearest + KEYWORD_WEIGHT * keyword
-    count = len(scores) if passing is None else int(passing.sum())
-    if passing is not None:
-        scores[~passing] = -np.inf
-    recency = _recency(generation, query, scores, count)
+    found = _candidates(generation, query, vector, k * COPIES, passing)
+    scores = found.nearest + KEYWORD_WEIGHT * found.keyword
+    recency = np.zeros(len(scores), np.float64)
+    if len(scores) and asks_for_latest(query):
+        fitting = _highest(scores, CANDIDATES)
+        recency[fitting] = recency_of(generation.days(found.passages[fitting]))
     scores += RECENCY_WEIGHT * recency
     hits = []
-    for number, copies in without_copies(generation, _highest(scores, min(k * COPIES, count)), k):
+    likeliest = found.passages[_highest(scores, k * COPIES)]
+    for number, copies in without_copies(generation, likeliest.tolist(), k):
+        at = int(np.searchsorted(found.passages, number))
         article, passage = generation.passage(number)
-        numbers = np.arange(first[number], first[number] + len(passage.sentences))
-        best = int(np.argmax(cosines[numbers]))
+        numbers = generation.first_sentences[number] + np.arange(len(passage.sentences))
+        best = int(np.argmax(found.cosines[found.starts[at] :][: len(numbers)]))
         hits.append(
             Hit(
                 article=article,
                 passage=passage,
                 sentence=_stating(article, passage, best),
-                score=float(scores[number]),
-                vector=float(nearest[number]),
-                keyword=float(keyword[number]),
+                score=float(scores[at]),
+                vector=float(found.nearest[at]),
+                keyword=float(found.keyword[at]),
                 rank=0,
-                vectors=generation.vectors(numbers),
-                recency=float(recency[number]),
+                vectors=generation.sentences.vectors(numbers),
+                recency=float(recency[at]),
                 also=copies,
             )
         )
@@ -207,15 +225,38 @@ def _best_hits(generation: Generation, query: str, vector: Vectors, k: int, filt
     return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]
 
 
-def _recency(
-    generation: Generation, query: str, scores: npt.NDArray[np.float64], count: int
-) -> npt.NDArray[np.float64]:
-    """(passages,) in 0..1: how new those are that fit best, of the `count` that pass, if the query asks for that."""
-    recency = np.zeros(len(scores), np.float64)
-    if count and asks_for_latest(query):
-        fitting = _highest(scores, min(CANDIDATES, count))
-        recency[fitting] = recency_of(generation.days(fitting))
-    return recency
+def _candidates(
+    generation: Generation, query: str, vector: Vectors, wanted: int, passing: npt.NDArray[np.bool_] | None
+) -> _Candidates:
+    """Every passage that passes, of not too many sentences; else those of the nearest, and those with the words."""
+    words = generation.bm25(_words(generation, query))
+    keyword = words.of_all()
+    if passing is not None:
+        keyword[~passing] = 0
+    near = generation.sentences.nearest(vector, max(REACH, 3 * wanted), generation.sentences_passing(passing))
+    if near is None:
+        passages = np.arange(len(keyword)) if passing is None else np.flatnonzero(passing)
+        starts, cosines = generation.first_sentences, generation.sentences.cosines(vector, None)
+        nearest = np.maximum.reduceat(cosines, starts)[passages]
+        starts = starts[passages]
+    else:
+        likely = [number for number in _highest(keyword, max(REACH // 3, wanted)) if keyword[number]]
+        passages = np.union1d(generation.passages_of(near), np.array(likely, np.int64))
+        numbers, starts = generation.sentences_of(passages)
+        cosines = generation.sentences.cosines(vector, numbers)
+        nearest = np.maximum.reduceat(cosines, starts) if len(starts) else np.empty(0, np.float32)
+    keyword = keyword[passages] + words.of_common(passages)
+    highest = keyword.max(initial=0)
+    return _Candidates(
+        passages, nearest.astype(np.float64), keyword / highest if highest > 0 else keyword, starts, cosines
+    )
+
+
+def _words(generation: Generation, query: str) -> set[str]:
+    """The words of the query, stemmed in its language and in every language of the corpus: an article's words were
+    stemmed in its own, and a name or a figure is the same in all."""
+    languages = dict.fromkeys((*generation.manifest.languages, detect_language(query)))
+    return {word for language in languages for word in stem_words(query, language)}
 
 
 def _stating(article: Article, passage: Passage, best: int) -> Span:
@@ -226,36 +267,12 @@ def _stating(article: Article, passage: Passage, best: int) -> Span:
     return passage.sentences[best]
 
 
-def _highest(scores: npt.NDArray[np.float64], k: int) -> list[int]:
+def _highest(scores: Floats, k: int) -> Numbers:
     """Positions of the k highest scores, highest first, equal ones in their order; sorts no more than it must."""
     k = min(k, len(scores))
     if k == 0:
-        return []
+        return np.empty(0, np.int64)
     least = np.partition(scores, -k)[-k]
     enough = np.flatnonzero(scores >= least)
-    return [int(number) for number in enough[np.argsort(-scores[enough], kind="stable")][:k]]
-
-
-def _keyword_scores(
-    generation: Generation, query: str, passing: npt.NDArray[np.bool_] | None
-) -> npt.NDArray[np.float64]:
-    """(passages,): BM25 divided by the highest of those that pass, 0 for the others and where no word is shared.
-
-    The words are stemmed in the query's language and in every language of the corpus: an article's words were stemmed
-    in its own, and a name or a figure is the same in all. Words of half the passages are left out: BM25 gives them no
-    weight, and they cost most of the time.
-    """
-    scores = np.zeros(generation.manifest.passages, np.float64)
-    by_slot = np.zeros(generation.slots.max() + 1, np.float64)
-    languages = dict.fromkeys((*generation.manifest.languages, detect_language(query)))
-    words = {word for language in languages for word in stem_words(query, language)} - generation.common_words
-    if not words:
-        return scores
-    match = " OR ".join(f'"{word}"' for word in sorted(words))
-    for row in generation.rows("SELECT rowid, -bm25(words) FROM words WHERE words MATCH ?", (match,)):
-        by_slot[row[0]] = row[1]
-    scores = by_slot[generation.slots]
-    if passing is not None:
-        scores[~passing] = 0
-    highest = scores.max()
-    return scores / highest if highest > 0 else scores
+    highest: Numbers = enough[np.argsort(-scores[enough], kind="stable")][:k]
+    return highest

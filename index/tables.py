@@ -8,8 +8,6 @@ from pathlib import Path
 
 from index.articles import Article
 
-# Words come stemmed and separated by spaces. With marks and "." as parts of a word, each stays one word in FTS5: split
-# at vowel signs or in "3.5", it would also be found by its pieces.
 SCHEMA = """
 CREATE TABLE articles (
     number INTEGER PRIMARY KEY,      -- corpus order, from 0
@@ -26,8 +24,7 @@ CREATE INDEX articles_by_date ON articles (published DESC, number);
 CREATE TABLE passages (
     number INTEGER PRIMARY KEY,      -- from 0, article after article
     article INTEGER NOT NULL REFERENCES articles (number),
-    start INTEGER NOT NULL, "end" INTEGER NOT NULL,
-    slot INTEGER                     -- rowid in `words`, which stays when other articles come and go
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL
 );
 CREATE TABLE sentences (
     number INTEGER PRIMARY KEY,      -- from 0, passage after passage
@@ -36,11 +33,9 @@ CREATE TABLE sentences (
     key BLOB NOT NULL                -- digest of embedder, heading and text: an unchanged sentence keeps its vector
 );
 CREATE INDEX sentences_by_passage ON sentences (passage, number);
-CREATE VIRTUAL TABLE words USING fts5 (
-    title, body, content='', tokenize="unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc' tokenchars '.'"
-);
-CREATE TABLE common_words (          -- in half of the passages or more: FTS5 gives them no weight
-    word TEXT PRIMARY KEY
+CREATE TABLE words (                 -- stemmed; who has them: index/postings.py
+    word TEXT PRIMARY KEY,
+    number INTEGER NOT NULL          -- from 0, in the order of the words
 ) WITHOUT ROWID;
 CREATE TABLE files (                 -- what was read without an error, so that it is not read again
     digest BLOB PRIMARY KEY,         -- of name, place and content

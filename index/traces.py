@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+
+import numpy as np
 
 from index.earlier_articles import EarlierArticles
 from index.errors import IndexProblem
@@ -16,7 +17,6 @@ from index.vector_blocks import BLOCK_NAME, Block, as_keys, find
 
 # Anything shorter may stand in a file by chance, or in another article.
 _LEAST_BYTES = 20
-_VOCABULARY = "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab (main, words, row)"
 
 
 class Traces:
@@ -27,8 +27,7 @@ class Traces:
         self._ids = [article.id for article in articles]
         self._texts = sorted({text for number in gone for text in _pieces(rows, number)})
         self._keys = as_keys(_keys_of_their_own(rows, gone))
-        # Where words are stemmed otherwise than when it was built, the word index is made anew from what is left.
-        self.words = _words_of_their_own(rows, gone) if rows.words_fit else []
+        self.words = _words_of_their_own(rows, gone)
 
     def search(self, root: Path) -> int:
         """Search every file below `root`; how many there were. Raises IndexProblem where something is left."""
@@ -59,10 +58,9 @@ class Traces:
     def _row_in(self, path: Path) -> str | None:
         """An article's id, or a word of its own, that can still be found."""
         with closing(_opened(path)) as database:
-            database.execute(_VOCABULARY)
             for sql, values in (
                 ("SELECT 1 FROM articles WHERE id = ?", self._ids),
-                ("SELECT 1 FROM vocabulary WHERE term = ?", self.words),
+                ("SELECT 1 FROM words WHERE word = ?", self.words),
             ):
                 for value in values:
                     if database.execute(sql, (value,)).fetchone():
@@ -94,16 +92,15 @@ def _keys_of_their_own(rows: EarlierArticles, gone: frozenset[int]) -> list[byte
 
 
 def _words_of_their_own(rows: EarlierArticles, gone: frozenset[int]) -> list[str]:
-    """The words that the word index has as often as they do."""
-    held = Counter(
-        word
-        for number in gone
-        for passage in rows.words(number)
-        for word in {*passage.title.split(), *passage.body.split()}
-    )
-    rows.rows(_VOCABULARY)
-    found = {word: rows.rows("SELECT doc FROM vocabulary WHERE term = ?", word) for word in held}
-    return sorted(word for word, passages in held.items() if found[word] and found[word][0]["doc"] == passages)
+    """The words that no passage of another article has."""
+    postings = rows.postings()
+    theirs = np.zeros(len(postings.lengths), bool)
+    for article in rows:
+        theirs[article.passage : article.passage + article.passages] = article.number in gone
+    with_word = np.repeat(np.arange(len(postings.starts) - 1), postings.holding())
+    held = np.bincount(with_word[~theirs[postings.passages]], minlength=len(postings.starts) - 1)
+    vocabulary = rows.vocabulary()
+    return [vocabulary[number] for number in np.flatnonzero(held == 0)]
 
 
 def _is_shared(path: Path, text: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class Block:
         return np.memmap(self.path, "<f4", "r", offset=KEY_BYTES * len(self.keys), shape=shape)
 
 
-def as_keys(keys: Sequence[bytes]) -> Keys:
+def as_keys(keys: Iterable[bytes]) -> Keys:
     """(len(keys),) S32."""
     return np.frombuffer(b"".join(keys), _KEY)
 

@@ -13,12 +13,12 @@ import numpy as np
 from index.embedder import Vectors
 from index.generation import current_folder
 
-# In which order sentences were embedded is the only difference that is allowed, and where FTS5 keeps a passage.
+# In which order sentences were embedded is the only difference that is allowed.
 TABLES = {
     "articles": "number, id, title, text, language, published, author, source, url, digest, passage, sentence",
     "passages": 'number, article, start, "end"',
     "sentences": 'number, passage, start, "end", key',
-    "common_words": "word",
+    "words": "word, number",
     "files": "digest, first, count",
     "detected_languages": "digest, language",
 }
@@ -28,7 +28,7 @@ def assert_same_index(home: Path, other: Path, without: Sequence[str] = ()) -> N
     for table, columns in TABLES.items():
         if table not in without:
             assert rows(home, table, columns) == rows(other, table, columns), table
-    assert words(home) == words(other)
+    assert postings(home) == postings(other)
     assert np.array_equal(vectors(home), vectors(other))
     said, other_said = manifest(home), manifest(other)
     for fact in ("articles", "passages", "sentences", "languages", "corpus_digest", "recipe", "embedder_digest"):
@@ -49,17 +49,9 @@ def rows(home: Path, table: str, columns: str) -> list[tuple[object, ...]]:
         return base.execute(f"SELECT {columns} FROM {table} ORDER BY 1").fetchall()
 
 
-def words(home: Path) -> list[tuple[object, ...]]:
-    """Every word of every passage, with its column and place, and what FTS5 counts for BM25."""
-    with closing(database(home)) as base:
-        base.execute("INSERT INTO words (words) VALUES ('integrity-check')")
-        base.execute("CREATE VIRTUAL TABLE temp.places USING fts5vocab (main, words, instance)")
-        sql = 'SELECT number, col, "offset", term FROM places JOIN passages ON slot = doc ORDER BY 1, 2, 3'
-        found = base.execute(sql).fetchall()
-        assert len(found) == base.execute("SELECT COUNT(*) FROM places").fetchone()[0]  # none of a passage that is gone
-        lengths = "SELECT number, sz FROM words_docsize JOIN passages ON slot = id ORDER BY 1"
-        totals = "SELECT block FROM words_data WHERE id = 1"
-        return [*found, *base.execute(lengths), *base.execute(totals)]
+def postings(home: Path) -> dict[str, bytes]:
+    """Which passages have which word, byte for byte."""
+    return {path.name: path.read_bytes() for path in current_folder(home).glob("words-*.npy")}
 
 
 def vectors(home: Path) -> Vectors:

@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from index import build as build_module
-from index import generations, new_generation
+from index import generations
 from index.articles import Article, read_articles
 from index.build import BuildReport, build, rollback
 from index.embedder import SourceText, Vectors
-from index.errors import BuildInProgress, IndexProblem, NoIndex
+from index.errors import BrokenIndex, BuildInProgress, IndexProblem, NoIndex
 from index.generation import Generation, current_folder
+from index.manifest import Manifest
+from index.postings import Postings
 from index.search import Index
 from tests.fakes import FakeEmbedder, some_articles, write_articles
 from tests.index_comparison import database, vectors
@@ -100,8 +103,9 @@ def test_words_of_each_article_are_stemmed_in_its_own_language(tmp_path: Path, h
     assert Generation(current_folder(home)).manifest.languages == ("en", "fr")
 
     def found(word: str) -> list[int]:
-        sql = "SELECT rowid FROM words WHERE words MATCH ?"
-        return [row[0] for row in database(home).execute(sql, (f'"{word}"',))]
+        postings = Postings.open(current_folder(home))
+        numbers = database(home).execute("SELECT number FROM words WHERE word = ?", (word,)).fetchall()
+        return [passage for (at,) in numbers for passage in postings.by_passage()[:, [at]].nonzero()[0]]
 
     # The stems that snowballstem.org lists for French and English.
     assert found("cheval") == [0]
@@ -200,8 +204,7 @@ def test_another_way_of_splitting_makes_a_new_generation(make: Make, monkeypatch
             return [20 * len(text.split()) for text in texts]
 
     first, _ = make(ARTICLES)
-    for module in (build_module, new_generation):
-        monkeypatch.setattr(module, "recipe", lambda: "as it is done after an update")
+    monkeypatch.setattr(build_module, "recipe", lambda: "as it is done after an update")
     report, embedder = make(ARTICLES, Finer())
     assert (report.unchanged, embedder.embedded) == (False, [])
     assert report.passages > first.passages
@@ -280,7 +283,27 @@ def test_the_previous_generation_is_kept_and_older_ones_go(make: Make, home: Pat
         "articles.sqlite",
         "manifest.json",
         block_of(home).name,
+        "words-counts.npy",
+        "words-lengths.npy",
+        "words-passages.npy",
+        "words-starts.npy",
     ]
+
+
+def test_a_generation_of_the_format_before_gives_its_vectors(make: Make, home: Path) -> None:
+    """Format 2 had its words in articles.sqlite, and the same blocks of vectors."""
+    make(ARTICLES)
+    folder = current_folder(home)
+    manifest = Manifest.read(folder)
+    checksums = {name: digest for name, digest in manifest.checksums.items() if not name.startswith("words-")}
+    for path in folder.glob("words-*"):
+        path.unlink()
+    (folder / "manifest.json").write_text(replace(manifest, format_version=2, checksums=checksums).to_json())
+    with pytest.raises(BrokenIndex, match="format 2, this Sourcier reads 3"):
+        Index(home, FakeEmbedder())
+    report, embedder = make(ARTICLES)
+    assert (report.unchanged, report.generation, embedder.embedded) == (False, "000002", [])
+    Index(home, FakeEmbedder()).close()
 
 
 def test_files_that_cannot_be_read_are_counted_and_named(tmp_path: Path, home: Path) -> None:

@@ -105,14 +105,14 @@ def test_no_current_is_no_index(home: Path) -> None:
         current_folder(home)
 
 
-@pytest.mark.parametrize("version", [0, 1, "2", None])
+@pytest.mark.parametrize("version", [0, 2, "3", None])
 def test_a_manifest_of_another_format_is_refused(home: Path, version: object) -> None:
     path = current_folder(home) / "manifest.json"
     path.write_text(json.dumps({"format_version": version, "what": "ever"}))
-    assert_broken(home, path, f"format {version!r}, this Sourcier reads 2")
+    assert_broken(home, path, f"format {version!r}, this Sourcier reads 3")
 
 
-@pytest.mark.parametrize("content", ["[]", '"text"', "3", "null", "{}", '{"format_version": 2}', "{"])
+@pytest.mark.parametrize("content", ["[]", '"text"', "3", "null", "{}", '{"format_version": 3}', "{"])
 def test_a_manifest_that_is_none_is_refused(home: Path, content: str) -> None:
     path = current_folder(home) / "manifest.json"
     path.write_text(content)
@@ -146,11 +146,11 @@ def test_an_open_generation_needs_no_names_on_the_disk(home: Path) -> None:
     generation = Generation(current_folder(home))
     before = [generation.passage(number) for number in range(generation.manifest.passages)]
     vector = FakeEmbedder().vector("un texte")
-    cosines = generation.cosines(vector).tolist()
+    cosines = generation.sentences.cosines(vector, None).tolist()
     for path in generation.folder.iterdir():
         path.unlink()
     assert [generation.passage(number) for number in range(generation.manifest.passages)] == before
-    assert generation.cosines(vector).tolist() == cosines
+    assert generation.sentences.cosines(vector, None).tolist() == cosines
     generation.retire()
 
 

@@ -12,7 +12,7 @@ import pytest
 from index import articles as articles_module
 from index import build as build_module
 from index import contents as contents_module
-from index import earlier_articles, new_generation, readings, vector_blocks
+from index import readings, vector_blocks
 from index.article_fields import Fields
 from index.build import BuildReport, build
 from index.errors import ArticleError
@@ -72,7 +72,6 @@ class Work:
         patched.setitem(articles_module._READERS, ".md", read)
         patched.setattr(readings, "detect_language", detecting)
         patched.setattr(contents_module, "stem_words", stemming)
-        patched.setattr(earlier_articles, "stem_words", stemming)
 
 
 def test_only_what_changed_is_worked_on(folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,8 +85,8 @@ def test_only_what_changed_is_worked_on(folder: Path, home: Path, monkeypatch: p
     assert make(folder, home).embedded == 1
     assert work.read == ["article-004.md"]
     assert len(work.detected) == 1
-    # Title and passages, as they were, to take them out, and as they are.
-    assert len(work.stemmed) == 2 + len(rows(home, "passages WHERE article = 4", "number")) * 2
+    # Title and passages.
+    assert len(work.stemmed) == 1 + len(rows(home, "passages WHERE article = 4", "number"))
     assert all(text in old or "toute neuve" in text for text in work.stemmed)
     assert_as_from_nothing(folder, home)
 
@@ -126,15 +125,6 @@ def test_after_any_changes_it_is_the_index_built_from_nothing(
         assert index.search(query, 50) == fresh.search(query, 50)
     index.close()
     fresh.close()
-
-
-def test_slots_of_what_is_gone_are_used_again(folder: Path, home: Path) -> None:
-    make(folder, home)
-    for number in range(5):
-        (folder / "article-003.md").write_text(f"# Un titre\n\nUn texte tout autre, le numéro {number}.")
-        make(folder, home)
-    slots = [row[1] for row in rows(home, "passages", "number, slot")]
-    assert sorted(slots) == list(range(len(slots)))
 
 
 def test_a_file_with_an_error_is_read_and_reported_every_time(folder: Path, home: Path) -> None:
@@ -195,8 +185,7 @@ def test_another_recipe_makes_every_row_anew_and_keeps_the_vectors(
 ) -> None:
     make(folder, home)
     work = Work(monkeypatch)
-    for module in (build_module, new_generation):
-        monkeypatch.setattr(module, "recipe", lambda: "after an update")
+    monkeypatch.setattr(build_module, "recipe", lambda: "after an update")
     report = make(folder, home)
     assert (report.unchanged, report.embedded, report.generation) == (False, 0, "000002")
     assert len(work.read) == 10

@@ -17,8 +17,9 @@ _WORD = re.compile(r"[^\W\d_]+(?:[-’'][^\W\d_]+)*")
 # Where a word with a hyphen ends a line, nothing tells its hyphen from one that the line's end made. These first halves
 # begin hardly a word that has none, and these second halves are no endings; words such as "sous-" and "ex-" are both.
 _KEPT_BEFORE_NAMES = (
-    "après arrière avant ceux celle celles celui cross demi dix grand grande half nord ouest peut quelques quatre "
-    "rendez self soixante sud trente vice vingt"
+    "après arrière avant ceux celle celles celui cinquante cross demi dix eighty fifty forty grand grande half ninety "
+    "nonante nord ouest peut quarante quelques quatre rendez self septante seventy sixty soixante sud thirty trente "
+    "twenty vice vingt"
 )
 _KEPT_BEFORE = frozenset(_KEPT_BEFORE_NAMES.split())
 _KEPT_BEHIND_NAMES = (
@@ -27,13 +28,14 @@ _KEPT_BEHIND_NAMES = (
 _KEPT_BEHIND = frozenset(_KEPT_BEHIND_NAMES.split())
 # The compounds that newspapers use most, of those that the halves do not tell; the plural adds letters to either half.
 _COMPOUNDS_NAMES = (
-    "au-delà au-dessous au-dessus bien-être bouche-à-oreille centre-ville chef-lieu chiffre-clé compte-rendu "
-    "co-président court-métrage cul-de-sac état-major ex-ministre ex-président garde-fou huis-clos jusque-là "
-    "laissez-passer long-métrage main-forte mi-temps mot-clé non-lieu par-delà passe-partout petit-déjeuner "
-    "plus-value pot-de-vin porte-monnaie porte-parole post-scriptum prêt-à-porter premier-né rez-de-chaussée "
-    "sage-femme sans-abri sans-papiers savoir-faire sous-marin sous-préfecture sous-préfet sous-sol sous-traitant "
-    "tête-à-tête tiers-monde tout-puissant trop-plein va-et-vient wagon-lit week-end bye-law check-in full-time "
-    "high-tech long-term low-cost mother-in-law old-fashioned on-site part-time runner-up short-term so-called "
+    "aller-retour au-delà au-dessous au-dessus bien-être bouche-à-oreille centre-ville chef-lieu chiffre-clé "
+    "compte-rendu co-président court-métrage cul-de-sac état-major ex-ministre ex-président garde-fou huis-clos "
+    "jusque-là laissez-passer long-métrage main-forte mi-temps mot-clé non-lieu par-delà passe-partout "
+    "petit-déjeuner plus-value pot-de-vin porte-monnaie porte-parole post-scriptum prêt-à-porter premier-né "
+    "rez-de-chaussée sage-femme sans-abri sans-papiers savoir-faire sous-marin sous-préfecture sous-préfet sous-sol "
+    "sous-traitant tête-à-tête tiers-monde tout-puissant trop-plein va-et-vient wagon-lit week-end bye-law check-in "
+    "full-time high-tech long-term low-cost mother-in-law old-fashioned on-site part-time runner-up short-term "
+    "so-called "
     "well-being well-known"
 )
 _COMPOUNDS = frozenset(_COMPOUNDS_NAMES.split())

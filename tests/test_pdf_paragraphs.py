@@ -44,6 +44,10 @@ def text(*blocks: Block, rtl: bool = False) -> str:
         ("à Verchamp-", "les-Deux hier", "à Verchamp-les-Deux hier"),
         ("au Champ-", "d’Aviation", "au Champ-d’Aviation"),
         ("Aujour-", "d’hui encore", "Aujourd’hui encore"),
+        ("cinquante-", "deux ans", "cinquante-deux ans"),
+        ("la cinquan-", "taine", "la cinquantaine"),
+        ("twenty-", "one miles", "twenty-one miles"),
+        ("six allers-", "retours par jour", "six allers-retours par jour"),
     ],
 )
 def test_broken_words(first: str, second: str, joined: str) -> None:

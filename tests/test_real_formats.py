@@ -255,6 +255,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Case]]:
     return folder, [case for maker in makers for case in maker(folder)]
 
 
+def one_paragraph_apart(text: str, expected: str) -> bool:
+    """A justified column that ends with a sentence and a full line: nothing on the page says whether its paragraph goes
+    on in the next. Where that happens depends on the fonts that a machine has."""
+    apart = text.count("\n\n") - expected.count("\n\n")
+    return abs(apart) == 1 and text.split() == expected.split()
+
+
 def test_forty_files_of_real_formats(made: tuple[Path, list[Case]]) -> None:
     """Each gives one article, with the title, the day and every paragraph that went in, and nothing else."""
     folder, cases = made
@@ -271,7 +278,10 @@ def test_forty_files_of_real_formats(made: tuple[Path, list[Case]]) -> None:
         expected = spaced(article.text)
         if spaced(read.text).partition("\n")[0] != " ".join(article.title.split()):
             expected = expected.partition("\n\n")[2]
-        facts = (" ".join(read.title.split()), day, read.language, spaced(read.text))
+        text = spaced(read.text)
+        if file.endswith(".pdf") and one_paragraph_apart(text, expected):
+            text = expected
+        facts = (" ".join(read.title.split()), day, read.language, text)
         wanted = (" ".join(article.title.split()), published, article.language, expected)
         if facts != wanted:
             wrong[file] = [pair for pair in zip(facts, wanted, strict=True) if pair[0] != pair[1]]

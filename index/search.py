@@ -47,7 +47,7 @@ class Hit:
     BM25 divided by the highest BM25 of this search, in 0..1; `recency` is 0 unless the query asks for the latest
     (index/recency.py). `rank` counts from 1 without gaps; equal scores keep the corpus order. `vectors` (sentences of
     the passage, dim) float32: those of the passage's sentences under the article's heading. `also` are other articles
-    that print nearly the same passage.
+    that print nearly the same passage. `cluster` is None where no article says nearly the same as this one.
     """
 
     article: Article
@@ -60,6 +60,12 @@ class Hit:
     vectors: Vectors = field(repr=False, compare=False)
     recency: float = 0.0
     also: tuple[Article, ...] = ()
+    cluster: int | None = None
+
+    @property
+    def origin(self) -> str:
+        """The same for articles that say nearly the same (index/duplicates.py): they are one source."""
+        return self.article.id if self.cluster is None else f"cluster {self.cluster}"
 
 
 class Index:
@@ -219,6 +225,7 @@ def _best_hits(generation: Generation, query: str, vector: Vectors, k: int, filt
                 vectors=generation.sentences.vectors(numbers),
                 recency=float(recency[at]),
                 also=copies,
+                cluster=generation.cluster(number),
             )
         )
     hits.sort(key=lambda hit: -hit.score)  # of copies the newest stands for all, and may fit a little less

@@ -17,6 +17,7 @@ from index.search import Hit
 from index.sentences import STOPS, is_heading, split_sentences
 from qa.answerability import DECLINE_BELOW, QUOTE_FROM, Answerability
 from qa.conversation import Turn, stand_alone_question
+from qa.corroboration import corroborating
 from qa.declining import decline_text
 from qa.double_questions import halves_of
 from qa.entailment import Entailment, Hearing
@@ -102,7 +103,8 @@ class Answer:
     """The last event. `answered` is False when declined; then `text` says so in the question's language.
 
     `answerability` is the probability, in 0..1, that what was read answers the question: that of the likeliest passage.
-    `withheld` counts the sentences that the model wrote and the check stopped.
+    `withheld` counts the sentences that the model wrote and the check stopped. `independent_sources` counts the
+    articles that are cited, those that say nearly the same once.
     """
 
     text: str
@@ -115,6 +117,7 @@ class Answer:
     answerability: float
     withheld: int
     timings: Timings
+    independent_sources: int = 0
 
 
 Event = Found | Draft | Checked | Answer
@@ -134,6 +137,7 @@ class _Writing:
     sentences: list[AnswerSentence] = field(default_factory=list)
     earlier: list[AnswerSentence] = field(default_factory=list)  # those about the other half of the question
     citations: list[Citation] = field(default_factory=list)
+    origins: set[str] = field(default_factory=set)
     answerability: float = 0.0
     withheld: int = 0
     first_token_ms: float | None = None
@@ -312,10 +316,20 @@ class Answerer:
         if grounds.support == "unsupported":
             writing.withheld += 1
         else:
-            yield self._show(sentence, one, grounds, writing)
+            sure = grounds.support == "supported"
+            elsewhere = corroborating(sentence, found.language, asked, one, found.hits if sure else (), self._embedder)
+            yield self._show(sentence, one, grounds, writing, elsewhere)
 
-    def _show(self, sentence: str, hit: Hit, grounds: Grounds, writing: _Writing) -> Checked:
-        citations = writing.cite(hit, grounds)
+    def _show(
+        self,
+        sentence: str,
+        hit: Hit,
+        grounds: Grounds,
+        writing: _Writing,
+        also: Sequence[tuple[Hit, Grounds]] = (),
+    ) -> Checked:
+        citations = tuple(cited for where in ((hit, grounds), *also) for cited in writing.cite(*where))
+        writing.origins.update(where.origin for where in (hit, *(other for other, _ in also)))
         numbers = tuple(citation.number for citation in citations)
         checked = AnswerSentence(sentence, numbers, grounds.support, round(grounds.score, 4))
         writing.sentences.append(checked)
@@ -337,6 +351,7 @@ class Answerer:
             answerability=writing.answerability,
             withheld=writing.withheld,
             timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
+            independent_sources=len(writing.origins),
         )
 
 

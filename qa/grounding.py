@@ -161,7 +161,12 @@ def _plain(text: str) -> str:
 
 def says_more(sentence: str, shown: str, language: str, question: str) -> bool:
     """Whether it has a number or a name that neither the question has nor what is shown already."""
-    return bool(_claims(sentence, language, f"{question} {shown}"))
+    return brings_claims(sentence, language, f"{question} {shown}")
+
+
+def brings_claims(sentence: str, language: str, question: str) -> bool:
+    """Whether it has a number or a name that the question has not."""
+    return bool(_claims(sentence, language, question))
 
 
 def _citable(article: Article, passage: Passage) -> list[int]:

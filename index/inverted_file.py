@@ -105,10 +105,10 @@ def nearest(index: IndexIVF, query: Vectors, count: int, probes: int, passing: n
     if passing is None:
         parameters = faiss.SearchParametersIVF(nprobe=probes)
         return _found(index, query, count, parameters)
-    # The lists nearest to the query are not those nearest to it that hold something passing: more are looked through.
-    bits = np.packbits(passing, bitorder="little")
-    selector = faiss.IDSelectorBitmap(bits)
-    parameters = faiss.SearchParametersIVF(sel=selector, nprobe=min(4 * probes, index.nlist))
+    # The fewer pass, the farther away are the nearest of them, and the more lists hold them.
+    more = min(4.0, len(passing) / max(1, int(passing.sum())))
+    selector = faiss.IDSelectorBitmap(np.packbits(passing, bitorder="little"))
+    parameters = faiss.SearchParametersIVF(sel=selector, nprobe=min(round(more * probes), index.nlist))
     return _found(index, query, count, parameters)
 
 

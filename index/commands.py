@@ -14,6 +14,7 @@ from index.errors import NoIndex, SourcierError
 if TYPE_CHECKING:
     from index.build import BuildReport
     from index.embedder import Embedder
+    from index.manifest import Manifest
 
 home_option = click.option(
     "--home",
@@ -193,7 +194,18 @@ def info(home: Path, as_json: bool) -> None:
     click.echo(f"articles    {manifest.articles} ({', '.join(manifest.languages)})")
     click.echo(f"passages    {manifest.passages}, at most {manifest.passage_tokens} tokens each")
     click.echo(f"sentences   {manifest.sentences} vectors of {manifest.dim} dimensions")
+    click.echo(f"search      {_way_of_search(manifest)}")
     click.echo(f"embedder    {manifest.embedder} {manifest.embedder_digest[:12]}")
+
+
+def _way_of_search(manifest: Manifest) -> str:
+    made = manifest.approximation
+    if made is None:
+        return "exact: every sentence is compared with the question"
+    return (
+        f"{made.index}: the {made.probes} lists nearest to the question of {made.lists}; "
+        f"finds {100 * made.recall:.1f} % of the 10 nearest sentences"
+    )
 
 
 @click.command()

@@ -84,6 +84,7 @@ def write_inverted_file(folder: Path, rows: Rows, earlier: EarlierFile | None, s
             _fill(index, rows, places, codes, step)
             _write(index, folder)
             return replace(earlier.approximation, later=later)
+    step(0, len(rows))
     index = _trained(rows)
     none = np.full(len(rows), -1, np.int64)
     _fill(index, rows, none, np.empty((0, index.code_size), np.uint8), step)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from index import inverted_file, new_generation
 from index.build import build
@@ -28,6 +29,7 @@ from index.manifest import Approximation, Manifest
 from index.search import Hit, Index
 from index.vector_blocks import Block, as_keys
 from tests.fakes import FakeEmbedder, some_articles, write_articles
+from web.commands import sourcier
 
 DIM = 32
 
@@ -155,6 +157,9 @@ def test_an_index_of_many_sentences_finds_what_an_exact_one_finds(
     manifest = Manifest.read(current_folder(tmp_path / "home"))
     assert manifest.approximation is not None
     assert manifest.approximation.recall >= LEAST_RECALL
+    said = CliRunner().invoke(sourcier, ["info", "--home", str(tmp_path / "home")]).stdout
+    assert f"IVF{manifest.approximation.lists},SQ8: the {manifest.approximation.probes} lists nearest" in said
+    assert "exact" in CliRunner().invoke(sourcier, ["info", "--home", str(tmp_path / "exact")]).stdout
     ids = tuple(ARTICLES)
     filters = [Filters(), Filters(article_id=ids[:3]), Filters(article_id=ids[::2]), Filters(article_id=("nobody",))]
     for exact, approximate in zip(hits(tmp_path / "exact", filters), hits(tmp_path / "home", filters), strict=True):

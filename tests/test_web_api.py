@@ -314,7 +314,7 @@ def test_an_answer_that_takes_too_long_is_given_up() -> None:
 
 
 def test_a_silent_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.api.KEEP_ALIVE_S", 0.05)
+    monkeypatch.setattr("web.event_stream.KEEP_ALIVE_S", 0.05)
     monkeypatch.setattr("web.asking.TICK_S", 0.05)
     app, _ = make_app([found_bridge(), 0.4, declined()])
     text = ask(app.test_client(), question="Quand ?", stream=True).text

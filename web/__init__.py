@@ -10,6 +10,8 @@ from flask.json.provider import DefaultJSONProvider
 from web.api import blueprint as api_blueprint
 from web.asking import Asking
 from web.faults import fault_of, json_fault
+from web.openapi import API_VERSION
+from web.openapi import blueprint as openapi_blueprint
 from web.pages import blueprint as pages_blueprint
 from web.pages import fault_page
 from web.ready import Answerer, Index, Ready
@@ -35,7 +37,7 @@ def create_app(settings: Settings, answerer: Answerer | None, index: Index | Non
     app.extensions["sourcier-settings"] = settings
     app.extensions["sourcier-asking"] = Asking(settings, ready)
 
-    for blueprint in (api_blueprint, telemetry_blueprint, pages_blueprint):
+    for blueprint in (api_blueprint, telemetry_blueprint, openapi_blueprint, pages_blueprint):
         app.register_blueprint(blueprint)
     app.before_request(_name_request)
     app.after_request(_set_headers)
@@ -60,6 +62,7 @@ def _set_headers(response: Response) -> Response:
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     headers["X-Request-Id"] = g.request_id
+    headers["X-Api-Version"] = API_VERSION
     if request.endpoint != "static":
         headers["Cache-Control"] = "no-store"
     return response
@@ -67,7 +70,7 @@ def _set_headers(response: Response) -> Response:
 
 def _answer_fault(error: Exception) -> Response:
     fault = fault_of(error, g.request_id)
-    machine = request.path.startswith(("/api/", "/healthz", "/readyz", "/static/"))
+    machine = request.path.startswith(("/api/", "/healthz", "/readyz", "/openapi.json", "/static/"))
     response = json_fault(fault) if machine else fault_page(fault)
     allowed = getattr(error, "valid_methods", None)
     if allowed:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from flask import Response, jsonify
+from pydantic import Field
+from typing_extensions import TypedDict
 from werkzeug.exceptions import HTTPException
 
 from index.errors import BadQuery, IndexProblem, SourcierError
@@ -17,6 +19,38 @@ from web.ready import NotReady
 log = logging.getLogger(__name__)
 
 Code = Literal["bad_request", "not_found", "too_large", "method_not_allowed", "busy", "not_ready", "internal"]
+
+
+class ErrorDetail(TypedDict):
+    """What went wrong."""
+
+    code: Annotated[Code, Field(description="What a program goes by; a code keeps its meaning throughout version 1")]
+    message: Annotated[str, Field(description="One line for people, in English")]
+
+
+class Error(TypedDict):
+    """The body of every status from 400 on."""
+
+    error: ErrorDetail
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a code says to a program, and the status it comes with."""
+
+    status: int
+    text: str
+
+
+MEANINGS: dict[Code, Meaning] = {
+    "bad_request": Meaning(400, "The request is not what the contract says. The message names the field."),
+    "not_found": Meaning(404, "There is nothing at this address."),
+    "method_not_allowed": Meaning(405, "The address takes other methods: see the header Allow."),
+    "too_large": Meaning(413, "The body is larger than the server takes."),
+    "internal": Meaning(500, "Something failed that should not have. The message holds the request id for the log."),
+    "busy": Meaning(503, "As many questions as can be are being answered, or this one took too long. See Retry-After."),
+    "not_ready": Meaning(503, "The server is starting, stopping, or without an index. See Retry-After."),
+}
 
 LOADING_RETRY_S = 5  # loading the models takes 5 to 30 s; asking more often than this is only noise
 
@@ -31,7 +65,11 @@ _CODES: dict[int, Code] = {
 
 
 class BadRequest(Exception):
-    """The request is not what the contract says; the message names the field."""
+    """The request is not what the contract says; the message names the field, and `param` is its path alone."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class NotFound(Exception):
@@ -59,7 +97,7 @@ class Fault:
     retry_after: int | None = None
 
     @property
-    def body(self) -> dict[str, dict[str, str]]:
+    def body(self) -> Error:
         return {"error": {"code": self.code, "message": self.message}}
 
 

@@ -167,7 +167,7 @@ def test_draft_words_go_only_to_a_client_that_asks() -> None:
         ({"question": "a", "k": 0}, "'k' must be a whole number from 1 to 20."),
         ({"question": "a", "k": 21}, "'k' must be a whole number from 1 to 20."),
         ({"question": "a", "k": True}, "'k' must be a whole number from 1 to 20."),
-        ({"question": "a", "k": 2.0}, "'k' must be a whole number from 1 to 20."),
+        ({"question": "a", "k": 2.5}, "'k' must be a whole number from 1 to 20."),
         ({"question": "a", "filters": []}, "'filters' must be an object, not a list."),
         ({"question": "a", "filters": {"source": 3}}, "The filter 'source' takes a text or a list of texts."),
         ({"question": "a", "filters": {"since": "hier"}}, "The filter 'since' takes a day such as 2025-10-07."),

@@ -9,7 +9,10 @@ from flask.json.provider import DefaultJSONProvider
 
 from web.api import blueprint as api_blueprint
 from web.asking import Asking
+from web.cross_origin import allow_origins
 from web.faults import fault_of, json_fault
+from web.openai_api import blueprint as openai_blueprint
+from web.openai_api import openai_fault
 from web.openapi import API_VERSION
 from web.openapi import blueprint as openapi_blueprint
 from web.pages import blueprint as pages_blueprint
@@ -37,8 +40,9 @@ def create_app(settings: Settings, answerer: Answerer | None, index: Index | Non
     app.extensions["sourcier-settings"] = settings
     app.extensions["sourcier-asking"] = Asking(settings, ready)
 
-    for blueprint in (api_blueprint, telemetry_blueprint, openapi_blueprint, pages_blueprint):
+    for blueprint in (api_blueprint, openai_blueprint, telemetry_blueprint, openapi_blueprint, pages_blueprint):
         app.register_blueprint(blueprint)
+    allow_origins(app, settings)
     app.before_request(_name_request)
     app.after_request(_set_headers)
     app.register_error_handler(Exception, _answer_fault)  # the outermost edge
@@ -71,7 +75,10 @@ def _set_headers(response: Response) -> Response:
 def _answer_fault(error: Exception) -> Response:
     fault = fault_of(error, g.request_id)
     machine = request.path.startswith(("/api/", "/healthz", "/readyz", "/openapi.json", "/static/"))
-    response = json_fault(fault) if machine else fault_page(fault)
+    if request.path.startswith("/v1/"):
+        response = openai_fault(fault)
+    else:
+        response = json_fault(fault) if machine else fault_page(fault)
     allowed = getattr(error, "valid_methods", None)
     if allowed:
         response.headers["Allow"] = ", ".join(sorted(allowed))

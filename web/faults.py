@@ -89,12 +89,13 @@ class ClientGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What the client is told. `retry_after` is in whole seconds."""
+    """What the client is told. `retry_after` is in whole seconds; `param` is the field that is wrong."""
 
     status: int
     code: Code
     message: str
     retry_after: int | None = None
+    param: str | None = None
 
     @property
     def body(self) -> Error:
@@ -106,7 +107,7 @@ def fault_of(error: BaseException, request_id: str) -> Fault:
     if isinstance(error, HTTPException):
         return _http_fault(error)
     if isinstance(error, (BadRequest, BadQuery, QuestionTooLong)):
-        return Fault(400, "bad_request", str(error))
+        return Fault(400, "bad_request", str(error), param=getattr(error, "param", None))
     if isinstance(error, NotFound):
         return Fault(404, "not_found", str(error))
     if isinstance(error, Busy):

@@ -22,8 +22,8 @@ _ATTRIBUTE = "sourcier_operation"
 class Operation:
     """One method of one path. `gives` and `error` are the bodies of status 200 and of the others, TypedDicts.
 
-    `faults` are the codes beside the usual ones, which are `not_ready` and `internal`, and `bad_request` and `too_large`
-    where there is anything to get wrong.
+    `faults` are the codes beside the usual ones: `not_ready` and `internal`, and where there is anything to get wrong
+    `bad_request` and `too_large`.
     """
 
     tag: Tag

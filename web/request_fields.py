@@ -111,9 +111,10 @@ class PassageCount:
         highest = _settings(info).max_k
         if value is None:
             return None
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= highest:
+        # JSON has one kind of number: 2.0 is a whole one.
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or value not in range(1, highest + 1):
             raise failure(f"must be a whole number from 1 to {highest}.")
-        return value
+        return int(value)
 
 
 FilterText = Annotated[str, Field(max_length=MAX_VALUE_CHARACTERS)]

@@ -145,7 +145,8 @@ def _sentence(problem: ErrorDetails, name: str) -> str:
             return f"'{name}' must be true or false, not {given}."
         case "string_type":
             return f"'{name}' must be a string, not {given}."
-    return f"'{name}' is not accepted: {problem['msg'][:1].lower()}{problem['msg'][1:]}."
+    said = problem["msg"].replace(" after validation", "")
+    return f"'{name}' is not accepted: {said[:1].lower()}{said[1:]}."
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -10,6 +10,7 @@ from flask.json.provider import DefaultJSONProvider
 from web.api import blueprint as api_blueprint
 from web.asking import Asking
 from web.cross_origin import allow_origins
+from web.docs import blueprint as docs_blueprint
 from web.faults import fault_of, json_fault
 from web.openai_api import blueprint as openai_blueprint
 from web.openai_api import openai_fault
@@ -40,7 +41,14 @@ def create_app(settings: Settings, answerer: Answerer | None, index: Index | Non
     app.extensions["sourcier-settings"] = settings
     app.extensions["sourcier-asking"] = Asking(settings, ready)
 
-    for blueprint in (api_blueprint, openai_blueprint, telemetry_blueprint, openapi_blueprint, pages_blueprint):
+    for blueprint in (
+        api_blueprint,
+        openai_blueprint,
+        telemetry_blueprint,
+        openapi_blueprint,
+        docs_blueprint,
+        pages_blueprint,
+    ):
         app.register_blueprint(blueprint)
     allow_origins(app, settings)
     app.before_request(_name_request)

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from flask import Response, jsonify
+from flask import Response, current_app, jsonify
 from pydantic import Field
 from typing_extensions import TypedDict
 from werkzeug.exceptions import HTTPException
@@ -131,6 +131,8 @@ def _http_fault(error: HTTPException) -> Fault:
     status = error.code or 500
     code = _CODES.get(status, "bad_request" if 400 <= status < 500 else "internal")
     message = (error.description or error.name).split("\n")[0]
+    if status == 413:
+        message = f"The body is too large: {current_app.config['MAX_CONTENT_LENGTH']} bytes are taken."
     return Fault(status, code, message, LOADING_RETRY_S if status in (429, 503) else None)
 
 

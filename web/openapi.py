@@ -150,14 +150,7 @@ def _responses(operation: Operation, schemas: Mapping[type, Json]) -> Json:
     always = ("X-Request-Id", "X-Api-Version")
     content: Json = {"application/json": {"schema": schemas[operation.gives]}}
     if operation.events:
-        events = {name: schemas[one] for name, one in operation.events.items()}
-        content["text/event-stream"] = {
-            "schema": {
-                "type": "string",
-                "description": "With `stream`: events, each with one line of JSON as its data",
-            },
-            "x-events": {**events, "error": schemas[operation.error]},
-        }
+        content["text/event-stream"] = {"schema": _stream(operation, schemas)}
     responses: Json = {"200": {"description": "Done.", "headers": _header_references(always), "content": content}}
     by_status: dict[int, list[Code]] = {}
     for code in operation.codes:
@@ -170,6 +163,24 @@ def _responses(operation: Operation, schemas: Mapping[type, Json]) -> Json:
             "content": {"application/json": {"schema": schemas[operation.error]}},
         }
     return responses
+
+
+def _stream(operation: Operation, schemas: Mapping[type, Json]) -> Json:
+    """One event of a stream, which is how readers of OpenAPI take the schema of text/event-stream.
+
+    "message" is the name of an event that has none.
+    """
+    unnamed = "message" in operation.events
+    events = [*operation.events.items(), ("message" if unnamed else "error", operation.error)]
+    kinds = []
+    for name, body in events:
+        data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schemas[body]}
+        named: Json = {} if unnamed else {"event": {"const": name}}
+        kinds.append({"type": "object", "required": [*named, "data"], "properties": {**named, "data": data}})
+    about = "With `stream`: one event of the stream. The last one is `answer` or `error`."
+    if unnamed:
+        about = "With `stream`: one event of the stream. The last one has the data `[DONE]`, or is an error."
+    return {"description": about, "anyOf": kinds}
 
 
 def _header_references(names: Iterable[str]) -> Json:

@@ -22,7 +22,9 @@ JsonSchema = dict[str, Any]
 
 # NUL and its kin break databases and logs; tab and newline are text.
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
-_BLANK = r"\t\n\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # what str.strip() takes away
+# What str.strip() takes away, without and with the control characters among it.
+_BLANK = r"\t\n\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_STRIPPED = rf"\x0b\x0c\x1c-\x1f{_BLANK}"
 # Lone surrogates cannot be written as UTF-8. JSON can only bring them as escapes, and patterns need not tell of them.
 _NOT_TEXT = re.compile(f"[{_CONTROL}\ud800-\udfff]")
 
@@ -119,7 +121,7 @@ class PassageCount:
 
 FilterText = Annotated[str, Field(max_length=MAX_VALUE_CHARACTERS)]
 FilterTexts = FilterText | Annotated[list[FilterText], Field(max_length=MAX_VALUES)] | None
-LanguageCode = Annotated[str, Field(pattern="^([A-Za-z]{2,3})?$")]
+LanguageCode = Annotated[str, Field(pattern=f"^[{_STRIPPED}]*([A-Za-z]{{2,3}})?[{_STRIPPED}]*$")]
 FilterDay = Annotated[str, Field(json_schema_extra={"format": "date"})] | Literal[""] | None
 
 

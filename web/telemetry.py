@@ -21,7 +21,7 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 @operation("Operation", gives=bodies.Serving)
 def readyz() -> Response:
-    """Say which generation is being served; 503 not_ready until the models are loaded."""
+    """Say which generation is being served; 503 `not_ready` until the models are loaded."""
     manifest = the_index().manifest
     return jsonify(
         bodies.Serving(

@@ -100,7 +100,7 @@ ASK = {"question": "Quand ?!", "stream": True, "draft": True}
     [
         ("/api/ask", ASK, [], ["passages", "token", "token", "sentence", "token", "sentence", "answer"]),
         ("/api/ask", ASK, [ZeroDivisionError()], ["passages", "error"]),
-        ("/v1/chat/completions", CHAT, [], ["message"] * 5),
+        ("/v1/chat/completions", CHAT, [], ["message"] * 6),
         ("/v1/chat/completions", CHAT, [ZeroDivisionError()], ["message"] * 2),
     ],
 )
@@ -113,17 +113,20 @@ def test_the_data_of_each_event_is_what_the_document_says(
     seen = []
     for block in app.test_client().post(path, json=body).text.split("\n\n"):
         event = dict(line.split(": ", 1) for line in block.splitlines())
-        if not event or event["data"] == "[DONE]":
+        if not event:
             continue
         seen.append(event.get("event", "message"))
-        schemas = [kind["properties"]["data"]["contentSchema"] for kind in stream["anyOf"]
-                   if kind["properties"].get("event", {}).get("const", "message") == seen[-1]]  # fmt: skip
+        schemas = [
+            kind["properties"]["data"].get("contentSchema", kind["properties"]["data"])
+            for kind in stream["anyOf"]
+            if kind["properties"].get("event", {}).get("const", "message") == seen[-1]
+        ]
         whole = {"anyOf": schemas, "components": document["components"]}
-        Draft202012Validator(whole).validate(json.loads(event["data"]))
+        Draft202012Validator(whole).validate("[DONE]" if event["data"] == "[DONE]" else json.loads(event["data"]))
     assert seen == names
 
 
-@pytest.mark.parametrize("each", [20, pytest.param(500, marks=pytest.mark.slow)], ids=["some", "ten-thousand"])
+@pytest.mark.parametrize("each", [6, pytest.param(500, marks=pytest.mark.slow)], ids=["some", "ten-thousand"])
 def test_made_up_requests_are_answered_as_the_document_says(each: int) -> None:
     """Both those that keep to the document and those that break it; the slow one is more than 10,000 of them."""
     schema = schemathesis.openapi.from_wsgi("/openapi.json", tireless_app())

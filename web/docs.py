@@ -176,7 +176,8 @@ def _shown(document: Json, path: str, method: str, operation: Json) -> Shown:
 
 
 def _event(properties: Json) -> tuple[str, list[Piece]]:
-    return properties.get("event", {}).get("const", "data"), kind_of(properties["data"]["contentSchema"])
+    data = properties["data"]
+    return properties.get("event", {}).get("const", "data"), kind_of(data.get("contentSchema", data))
 
 
 def _curl(path: str, body: Mapping[str, Any]) -> str:

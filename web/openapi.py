@@ -180,6 +180,7 @@ def _stream(operation: Operation, schemas: Mapping[type, Json]) -> Json:
     about = "With `stream`: one event of the stream. The last one is `answer` or `error`."
     if unnamed:
         about = "With `stream`: one event of the stream. The last one has the data `[DONE]`, or is an error."
+        kinds.append({"type": "object", "required": ["data"], "properties": {"data": {"const": "[DONE]"}}})
     return {"description": about, "anyOf": kinds}
 
 

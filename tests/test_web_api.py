@@ -242,7 +242,20 @@ def test_articles_are_paged() -> None:
     assert [one["id"] for one in body["articles"]] == [BRIDGE.id, "flood/river-notes"]
     assert set(body["articles"][0]) == {"id", "title", "language", "published", "author", "source", "url"}
     assert client.get("/api/articles").get_json()["limit"] == 20
-    for query in ("limit=0", "limit=101", "offset=-1", "offset=x", "offset=" + "9" * 5000, "limit=٣"):
+    assert body["next"] == "/api/articles?offset=3&limit=2"
+    assert client.get(body["next"]).get_json()["next"] is None
+    assert [one["id"] for one in client.get(body["next"]).get_json()["articles"]] == [HOSTILE.id]
+    assert client.get("/api/articles?offset=9").get_json()["articles"] == []
+    for query in (
+        "limit=",
+        "limit=%2B3",
+        "limit=0",
+        "limit=101",
+        "offset=-1",
+        "offset=x",
+        "offset=" + "9" * 5000,
+        "limit=٣",
+    ):
         assert error_of(client.get(f"/api/articles?{query}"))[:2] == (400, "bad_request")
 
 

@@ -13,7 +13,7 @@ from web.cross_origin import allow_origins
 from web.docs import blueprint as docs_blueprint
 from web.faults import fault_of, json_fault
 from web.openai_api import blueprint as openai_blueprint
-from web.openai_api import openai_fault
+from web.openai_bodies import openai_error
 from web.openapi import API_VERSION
 from web.openapi import blueprint as openapi_blueprint
 from web.pages import blueprint as pages_blueprint
@@ -84,7 +84,7 @@ def _answer_fault(error: Exception) -> Response:
     fault = fault_of(error, g.request_id)
     machine = request.path.startswith(("/api/", "/healthz", "/readyz", "/openapi.json", "/static/"))
     if request.path.startswith("/v1/"):
-        response = openai_fault(fault)
+        response = json_fault(fault, openai_error(fault))
     else:
         response = json_fault(fault) if machine else fault_page(fault)
     allowed = getattr(error, "valid_methods", None)

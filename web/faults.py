@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -136,9 +137,9 @@ def _http_fault(error: HTTPException) -> Fault:
     return Fault(status, code, message, LOADING_RETRY_S if status in (429, 503) else None)
 
 
-def json_fault(fault: Fault) -> Response:
-    """Make the JSON answer of a fault."""
-    response = jsonify(fault.body)
+def json_fault(fault: Fault, body: Mapping[str, object] | None = None) -> Response:
+    """Make the JSON answer of a fault; `body` instead of its own where another shape is expected."""
+    response = jsonify(fault.body if body is None else body)
     response.status_code = fault.status
     if fault.retry_after is not None:
         response.headers["Retry-After"] = str(fault.retry_after)

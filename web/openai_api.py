@@ -12,7 +12,7 @@ from qa.answers import Answer, Checked, Event, Found
 from web.asking import Asking, last_answer
 from web.cited_text import marked_sentence, source_list
 from web.event_stream import await_first, data_line, streamed
-from web.faults import Fault, NotFound
+from web.faults import NotFound
 from web.openai_bodies import ChatCompletion, ChatCompletionChunk, Delta, Model, ModelList, OpenAIError, openai_error
 from web.openai_request import MODEL, ChatRequest, read_conversation
 from web.operations import operation
@@ -69,15 +69,6 @@ def model(model_id: str) -> Response:
     if model_id != MODEL:
         raise NotFound(f"There is no model {model_id[:80]!a} here. Use '{MODEL}'.")
     return jsonify(_model())
-
-
-def openai_fault(fault: Fault) -> Response:
-    """Make the answer of a fault below /v1."""
-    response = jsonify(openai_error(fault))
-    response.status_code = fault.status
-    if fault.retry_after is not None:
-        response.headers["Retry-After"] = str(fault.retry_after)
-    return response
 
 
 def _model() -> Model:

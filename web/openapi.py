@@ -93,9 +93,6 @@ class _Schemas(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
-    def ser_schema(self, schema: Any) -> JsonSchemaValue | None:
-        return None
-
     def default_schema(self, schema: Any) -> JsonSchemaValue:
         # Defaults are Python's, () and NO_FILTERS among them; in JSON each of them is absence.
         default = schema.get("default")

@@ -37,10 +37,11 @@ class Error(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a code says to a program, and the status it comes with."""
+    """What a code says to a program, the status it comes with, and the version of the API that brought it."""
 
     status: int
     text: str
+    since: str = "1.0"
 
 
 MEANINGS: dict[Code, Meaning] = {

@@ -77,7 +77,9 @@ def build_document(app: Flask, settings: Settings) -> Json:
             "title": "Sourcier",
             "version": API_VERSION,
             "description": _ABOUT,
-            "x-error-codes": {code: {"status": one.status, "meaning": one.text} for code, one in MEANINGS.items()},
+            "x-error-codes": {
+                code: {"status": one.status, "since": one.since, "meaning": one.text} for code, one in MEANINGS.items()
+            },
         },
         "tags": [{"name": name} for name in tags],
         "paths": paths,

@@ -167,7 +167,7 @@ def test_draft_words_go_only_to_a_client_that_asks() -> None:
         ({"question": "a", "k": 0}, "'k' must be a whole number from 1 to 20."),
         ({"question": "a", "k": 21}, "'k' must be a whole number from 1 to 20."),
         ({"question": "a", "k": True}, "'k' must be a whole number from 1 to 20."),
-        ({"question": "a", "k": 2.0}, "'k' must be a whole number from 1 to 20."),
+        ({"question": "a", "k": 2.5}, "'k' must be a whole number from 1 to 20."),
         ({"question": "a", "filters": []}, "'filters' must be an object, not a list."),
         ({"question": "a", "filters": {"source": 3}}, "The filter 'source' takes a text or a list of texts."),
         ({"question": "a", "filters": {"since": "hier"}}, "The filter 'since' takes a day such as 2025-10-07."),
@@ -242,7 +242,20 @@ def test_articles_are_paged() -> None:
     assert [one["id"] for one in body["articles"]] == [BRIDGE.id, "flood/river-notes"]
     assert set(body["articles"][0]) == {"id", "title", "language", "published", "author", "source", "url"}
     assert client.get("/api/articles").get_json()["limit"] == 20
-    for query in ("limit=0", "limit=101", "offset=-1", "offset=x", "offset=" + "9" * 5000, "limit=٣"):
+    assert body["next"] == "/api/articles?offset=3&limit=2"
+    assert client.get(body["next"]).get_json()["next"] is None
+    assert [one["id"] for one in client.get(body["next"]).get_json()["articles"]] == [HOSTILE.id]
+    assert client.get("/api/articles?offset=9").get_json()["articles"] == []
+    for query in (
+        "limit=",
+        "limit=%2B3",
+        "limit=0",
+        "limit=101",
+        "offset=-1",
+        "offset=x",
+        "offset=" + "9" * 5000,
+        "limit=٣",
+    ):
         assert error_of(client.get(f"/api/articles?{query}"))[:2] == (400, "bad_request")
 
 
@@ -314,7 +327,7 @@ def test_an_answer_that_takes_too_long_is_given_up() -> None:
 
 
 def test_a_silent_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.api.KEEP_ALIVE_S", 0.05)
+    monkeypatch.setattr("web.event_stream.KEEP_ALIVE_S", 0.05)
     monkeypatch.setattr("web.asking.TICK_S", 0.05)
     app, _ = make_app([found_bridge(), 0.4, declined()])
     text = ask(app.test_client(), question="Quand ?", stream=True).text

@@ -9,7 +9,13 @@ from flask.json.provider import DefaultJSONProvider
 
 from web.api import blueprint as api_blueprint
 from web.asking import Asking
+from web.cross_origin import allow_origins
+from web.docs import blueprint as docs_blueprint
 from web.faults import fault_of, json_fault
+from web.openai_api import blueprint as openai_blueprint
+from web.openai_bodies import openai_error
+from web.openapi import API_VERSION
+from web.openapi import blueprint as openapi_blueprint
 from web.pages import blueprint as pages_blueprint
 from web.pages import fault_page
 from web.ready import Answerer, Index, Ready
@@ -35,8 +41,16 @@ def create_app(settings: Settings, answerer: Answerer | None, index: Index | Non
     app.extensions["sourcier-settings"] = settings
     app.extensions["sourcier-asking"] = Asking(settings, ready)
 
-    for blueprint in (api_blueprint, telemetry_blueprint, pages_blueprint):
+    for blueprint in (
+        api_blueprint,
+        openai_blueprint,
+        telemetry_blueprint,
+        openapi_blueprint,
+        docs_blueprint,
+        pages_blueprint,
+    ):
         app.register_blueprint(blueprint)
+    allow_origins(app, settings)
     app.before_request(_name_request)
     app.after_request(_set_headers)
     app.register_error_handler(Exception, _answer_fault)  # the outermost edge
@@ -60,6 +74,7 @@ def _set_headers(response: Response) -> Response:
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     headers["X-Request-Id"] = g.request_id
+    headers["X-Api-Version"] = API_VERSION
     if request.endpoint != "static":
         headers["Cache-Control"] = "no-store"
     return response
@@ -67,8 +82,11 @@ def _set_headers(response: Response) -> Response:
 
 def _answer_fault(error: Exception) -> Response:
     fault = fault_of(error, g.request_id)
-    machine = request.path.startswith(("/api/", "/healthz", "/readyz", "/static/"))
-    response = json_fault(fault) if machine else fault_page(fault)
+    machine = request.path.startswith(("/api/", "/healthz", "/readyz", "/openapi.json", "/static/"))
+    if request.path.startswith("/v1/"):
+        response = json_fault(fault, openai_error(fault))
+    else:
+        response = json_fault(fault) if machine else fault_page(fault)
     allowed = getattr(error, "valid_methods", None)
     if allowed:
         response.headers["Allow"] = ", ".join(sorted(allowed))

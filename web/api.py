@@ -2,110 +2,100 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Generator, Iterator
+from collections.abc import Mapping
 from contextlib import closing
-from itertools import chain, islice
+from functools import partial
 
-from flask import Blueprint, Response, current_app, g, jsonify, request
+from flask import Blueprint, Response, current_app, jsonify, request, url_for
 
-from qa.answers import Answer, Checked, Draft, Event, Found
-from web.asking import Asking, Unfinished, last_answer
-from web.faults import NotFound, fault_of
+from qa.answers import Checked, Draft, Event, Found
+from web import bodies
+from web.asking import Asking, last_answer
+from web.event_stream import await_first, data_line, streamed
+from web.faults import Fault, NotFound
+from web.operations import operation
 from web.ready import the_answerer, the_index
 from web.settings import Settings
-from web.shapes import Json, answer_json, article_json, checked_json, found_json, hits_json, listed_json
-from web.validation import read_ask, read_count, read_search
-
-KEEP_ALIVE_S = 10.0  # proxies commonly cut a connection that is silent for 30 to 60 s
-FIRST_TICKS = 10  # x TICK_S = 5 s for the first event, then the stream is opened without it
-LONGEST_PAGE = 100  # articles
+from web.shapes import answer_json, article_json, checked_json, found_json, hits_json, listed_json
+from web.validation import AskRequest, PageQuery, SearchRequest, read_body, read_page
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 
+ASK_EVENTS = {"passages": bodies.Found, "sentence": bodies.Checked, "token": bodies.Draft, "answer": bodies.Answer}
+
 
 @blueprint.post("/ask")
+@operation("Answers", takes=AskRequest, gives=bodies.Answer, events=ASK_EVENTS, faults=("busy",))
 def ask() -> Response:
-    """Answer a question, whole or as it comes."""
+    """Answer a question, whole or as it comes.
+
+    Every sentence was checked against its source and points to it. What the articles do not say is declined, which is
+    an answer too (`answered` is false). With `"stream": true` the answer comes as server-sent events: `passages` once,
+    `sentence` for each sentence, and last `answer` (the same body as without streaming) or `error`.
+    """
     the_answerer()  # not ready is told before anything else is judged
-    asked = read_ask(request, _settings())
-    events = Asking.of_app().events(asked.question, asked.history, asked.k, asked.filters)
-    # What fails before the evidence is there (busy, above all) is still a plain HTTP error.
-    first = next((event for event in islice(events, FIRST_TICKS) if event is not None), None)
+    asked = read_body(AskRequest, request, _settings())
+    events = Asking.of_app().events(asked.question, asked.turns, asked.k or _settings().passages, asked.filters)
     if asked.stream:
-        return _streamed(first, events, draft=asked.draft)
+        return streamed(events, partial(_written, draft=bool(asked.draft)), _written_fault)
     with closing(events):
-        return jsonify(answer_json(last_answer(chain((first,), events))))
+        return jsonify(answer_json(last_answer(await_first(events))))
 
 
 @blueprint.post("/search")
+@operation("Answers", takes=SearchRequest, gives=bodies.Hits)
 def search() -> Response:
-    """Find passages without answering."""
+    """Find passages without answering.
+
+    Best first; a passage that several articles print nearly as it stands is one hit, and the others are in `also`.
+    """
     index = the_index()
-    wanted = read_search(request, _settings())
-    return jsonify({"hits": hits_json(index.search(wanted.query, wanted.k, wanted.filters))})
+    wanted = read_body(SearchRequest, request, _settings())
+    hits = index.search(wanted.query, wanted.k or _settings().passages, wanted.filters)
+    return jsonify(bodies.Hits(hits=hits_json(hits)))
 
 
 @blueprint.get("/articles")
+@operation("Articles", query=PageQuery, gives=bodies.ArticlePage)
 def articles() -> Response:
     """List the articles, newest first, a page at a time."""
     index = the_index()
-    offset = read_count(request.args.get("offset"), "offset", 0, 0, 100_000_000)
-    limit = read_count(request.args.get("limit"), "limit", 20, 1, LONGEST_PAGE)
-    page = [listed_json(article) for article in index.articles(offset, limit)]
-    return jsonify({"articles": page, "offset": offset, "limit": limit, "total": index.manifest.articles})
+    page = read_page(request)
+    listed = [listed_json(article) for article in index.articles(page.offset, page.limit)]
+    total, after = index.manifest.articles, page.offset + page.limit
+    more = url_for("api.articles", offset=after, limit=page.limit) if after < total else None
+    return jsonify(bodies.ArticlePage(articles=listed, offset=page.offset, limit=page.limit, total=total, next=more))
 
 
 @blueprint.get("/articles/<path:article_id>")
+@operation("Articles", gives=bodies.Article, faults=("not_found",), path={"article_id": "id of an article"})
 def article(article_id: str) -> Response:
-    """Give one article with its text."""
+    """Give one article with its text.
+
+    Slashes in an id may be sent as they are or as `%2F`.
+    """
     found = the_index().article(article_id)
     if found is None:
         raise NotFound("There is no article with this id.")
     return jsonify(article_json(found))
 
 
-def _streamed(first: Event | None, events: Generator[Event | None, None, None], *, draft: bool) -> Response:
-    body = _event_stream(chain((first,), events), g.request_id, draft=draft)
-    response = Response(body, mimetype="text/event-stream")
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
-    # A body that was never started does not run its own `finally`.
-    response.call_on_close(events.close)
-    return response
-
-
-def _event_stream(events: Iterator[Event | None], request_id: str, *, draft: bool) -> Iterator[str]:
-    spoke = time.monotonic()
-    finished = False
-    try:
-        for event in events:
-            written = "" if event is None else _written(event, draft=draft)
-            finished = finished or isinstance(event, Answer)
-            if not written and time.monotonic() - spoke >= KEEP_ALIVE_S:
-                written = ": keep-alive\n\n"
-            if written:
-                spoke = time.monotonic()
-                yield written
-        if not finished:
-            raise Unfinished
-    except Exception as error:  # the outermost edge: the status line has long been sent
-        yield _sse("error", fault_of(error, request_id).body)
-
-
 def _written(event: Event, *, draft: bool) -> str:
     if isinstance(event, Found):
-        return _sse("passages", found_json(event))
+        return _named("passages", found_json(event))
     if isinstance(event, Checked):
-        return _sse("sentence", checked_json(event))
+        return _named("sentence", checked_json(event))
     if isinstance(event, Draft):
-        return _sse("token", {"text": event.text}) if draft else ""
-    return _sse("answer", answer_json(event))
+        return _named("token", bodies.Draft(text=event.text)) if draft else ""
+    return _named("answer", answer_json(event))
 
 
-def _sse(name: str, data: Json) -> str:
-    # json.dumps leaves no newline, so one data line always holds the whole object.
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+def _written_fault(fault: Fault) -> str:
+    return _named("error", fault.body)
+
+
+def _named(name: str, data: Mapping[str, object]) -> str:
+    return f"event: {name}\n{data_line(data)}"
 
 
 def _settings() -> Settings:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from flask import Response, jsonify
+from flask import Response, current_app, jsonify
+from pydantic import Field
+from typing_extensions import TypedDict
 from werkzeug.exceptions import HTTPException
 
 from index.errors import BadQuery, IndexProblem, SourcierError
@@ -17,6 +20,39 @@ from web.ready import NotReady
 log = logging.getLogger(__name__)
 
 Code = Literal["bad_request", "not_found", "too_large", "method_not_allowed", "busy", "not_ready", "internal"]
+
+
+class ErrorDetail(TypedDict):
+    """What went wrong."""
+
+    code: Annotated[Code, Field(description="What a program goes by; a code keeps its meaning throughout version 1")]
+    message: Annotated[str, Field(description="One line for people, in English")]
+
+
+class Error(TypedDict):
+    """The body of every status from 400 on."""
+
+    error: ErrorDetail
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a code says to a program, the status it comes with, and the version of the API that brought it."""
+
+    status: int
+    text: str
+    since: str = "1.0"
+
+
+MEANINGS: dict[Code, Meaning] = {
+    "bad_request": Meaning(400, "The request is not what the contract says. The message names the field."),
+    "not_found": Meaning(404, "There is nothing at this address."),
+    "method_not_allowed": Meaning(405, "The address takes other methods: see the header Allow."),
+    "too_large": Meaning(413, "The body is larger than the server takes."),
+    "internal": Meaning(500, "Something failed that should not have. The message holds the request id for the log."),
+    "busy": Meaning(503, "As many questions as can be are being answered, or this one took too long. See Retry-After."),
+    "not_ready": Meaning(503, "The server is starting, stopping, or without an index. See Retry-After."),
+}
 
 LOADING_RETRY_S = 5  # loading the models takes 5 to 30 s; asking more often than this is only noise
 
@@ -31,7 +67,11 @@ _CODES: dict[int, Code] = {
 
 
 class BadRequest(Exception):
-    """The request is not what the contract says; the message names the field."""
+    """The request is not what the contract says; the message names the field, and `param` is its path alone."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class NotFound(Exception):
@@ -51,15 +91,16 @@ class ClientGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What the client is told. `retry_after` is in whole seconds."""
+    """What the client is told. `retry_after` is in whole seconds; `param` is the field that is wrong."""
 
     status: int
     code: Code
     message: str
     retry_after: int | None = None
+    param: str | None = None
 
     @property
-    def body(self) -> dict[str, dict[str, str]]:
+    def body(self) -> Error:
         return {"error": {"code": self.code, "message": self.message}}
 
 
@@ -68,7 +109,7 @@ def fault_of(error: BaseException, request_id: str) -> Fault:
     if isinstance(error, HTTPException):
         return _http_fault(error)
     if isinstance(error, (BadRequest, BadQuery, QuestionTooLong)):
-        return Fault(400, "bad_request", str(error))
+        return Fault(400, "bad_request", str(error), param=getattr(error, "param", None))
     if isinstance(error, NotFound):
         return Fault(404, "not_found", str(error))
     if isinstance(error, Busy):
@@ -92,12 +133,14 @@ def _http_fault(error: HTTPException) -> Fault:
     status = error.code or 500
     code = _CODES.get(status, "bad_request" if 400 <= status < 500 else "internal")
     message = (error.description or error.name).split("\n")[0]
+    if status == 413:
+        message = f"The body is too large: {current_app.config['MAX_CONTENT_LENGTH']} bytes are taken."
     return Fault(status, code, message, LOADING_RETRY_S if status in (429, 503) else None)
 
 
-def json_fault(fault: Fault) -> Response:
-    """Make the JSON answer of a fault."""
-    response = jsonify(fault.body)
+def json_fault(fault: Fault, body: Mapping[str, object] | None = None) -> Response:
+    """Make the JSON answer of a fault; `body` instead of its own where another shape is expected."""
+    response = jsonify(fault.body if body is None else body)
     response.status_code = fault.status
     if fault.retry_after is not None:
         response.headers["Retry-After"] = str(fault.retry_after)

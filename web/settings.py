@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -89,6 +90,14 @@ class Settings:
         default=256 * 1024,
         metadata=_about("SOURCIER_MAX_BODY_BYTES", "bytes", "the largest request body", 1_024, 16 * 1024 * 1024),
     )
+    cors_origins: str = field(
+        default="",
+        metadata=_about(
+            "SOURCIER_CORS_ORIGINS",
+            "origins",
+            "sites whose pages may call the API, such as https://www.example.org https://intern.example.org; * for all",
+        ),
+    )
     answer_seconds: float = field(
         default=120.0,
         metadata=_about("SOURCIER_ANSWER_SECONDS", "seconds", "an answer that takes longer is given up", 1, 3_600),
@@ -129,6 +138,15 @@ class Settings:
     def __post_init__(self) -> None:
         if self.passages > self.max_k:
             raise BadSetting("SOURCIER_PASSAGES", str(self.passages), f"at most SOURCIER_MAX_K, {self.max_k}")
+        for origin in self.allowed_origins:
+            if origin != "*" and not re.fullmatch(r"https?://[^\s/?#@]+", origin):
+                expected = "origins such as https://www.example.org, without a path, with spaces between"
+                raise BadSetting("SOURCIER_CORS_ORIGINS", origin, expected)
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        """The origins of `cors_origins`, one by one."""
+        return tuple(self.cors_origins.replace(",", " ").split())
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from index.articles import Article
 from index.search import Hit
 from qa.answers import Answer, AnswerSentence, Checked, Found, Timings
 from qa.grounding import Citation
+from web import bodies
 
-Json = dict[str, Any]
 
-
-def hit_json(hit: Hit) -> Json:
+def hit_json(hit: Hit) -> bodies.Passage:
     """One passage: the contract's keys, and what an evidence card says of its article."""
     return {
         "rank": hit.rank,
@@ -28,7 +26,7 @@ def hit_json(hit: Hit) -> Json:
     }
 
 
-def _named_json(article: Article) -> Json:
+def _named_json(article: Article) -> bodies.NamedArticle:
     """An article as something else refers to it."""
     return {
         "article_id": article.id,
@@ -39,7 +37,7 @@ def _named_json(article: Article) -> Json:
     }
 
 
-def citation_json(citation: Citation) -> Json:
+def citation_json(citation: Citation) -> bodies.Citation:
     return {
         "number": citation.number,
         **_named_json(citation.article),
@@ -49,7 +47,7 @@ def citation_json(citation: Citation) -> Json:
     }
 
 
-def sentence_json(sentence: AnswerSentence) -> Json:
+def sentence_json(sentence: AnswerSentence) -> bodies.Sentence:
     return {
         "text": sentence.text,
         "citations": list(sentence.citations),
@@ -58,7 +56,7 @@ def sentence_json(sentence: AnswerSentence) -> Json:
     }
 
 
-def found_json(found: Found) -> Json:
+def found_json(found: Found) -> bodies.Found:
     """The event `passages`."""
     return {
         "passages": hits_json(found.hits),
@@ -68,7 +66,7 @@ def found_json(found: Found) -> Json:
     }
 
 
-def checked_json(checked: Checked) -> Json:
+def checked_json(checked: Checked) -> bodies.Checked:
     """The event `sentence`."""
     return {
         "sentence": sentence_json(checked.sentence),
@@ -76,7 +74,7 @@ def checked_json(checked: Checked) -> Json:
     }
 
 
-def answer_json(answer: Answer) -> Json:
+def answer_json(answer: Answer) -> bodies.Answer:
     """The whole answer: the body of POST /api/ask, and the event `answer`."""
     return {
         "answer": answer.text,
@@ -92,11 +90,11 @@ def answer_json(answer: Answer) -> Json:
     }
 
 
-def hits_json(hits: Iterable[Hit]) -> list[Json]:
+def hits_json(hits: Iterable[Hit]) -> list[bodies.Passage]:
     return [hit_json(hit) for hit in hits]
 
 
-def listed_json(article: Article) -> Json:
+def listed_json(article: Article) -> bodies.ListedArticle:
     """An article without its text, as a list shows it."""
     return {
         "id": article.id,
@@ -109,11 +107,11 @@ def listed_json(article: Article) -> Json:
     }
 
 
-def article_json(article: Article) -> Json:
+def article_json(article: Article) -> bodies.Article:
     return {**listed_json(article), "text": article.text}
 
 
-def _timings_json(timings: Timings) -> Json:
+def _timings_json(timings: Timings) -> bodies.Timings:
     return {
         "search_ms": timings.search_ms,
         "first_token_ms": timings.first_token_ms,

@@ -4,154 +4,154 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from flask import Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
-from index.errors import BadQuery
-from index.filters import Filters, read_filters
+from index.filters import NO_FILTERS, Filters
 from qa.conversation import Turn
 from web.faults import BadRequest
+from web.request_fields import AtMost, Closed, FilterField, PassageCount, Problem, Text, checked_text, sort_of
 from web.settings import Settings
 
-# NUL and its kin break databases and logs, lone surrogates cannot be written as UTF-8; tab and newline are text.
-_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+Body = TypeVar("Body", bound=BaseModel)
+
+MAX_OFFSET = 100_000_000  # articles
+LONGEST_PAGE = 100  # articles
+
+Question = Annotated[str, Text("max_question_characters")]
+PassagesWanted = Annotated[
+    Annotated[int | None, PassageCount()], Field(description="How many passages to find; null: the server's default")
+]
+FiltersWanted = Annotated[Annotated[Filters, FilterField()], Field(description="Which articles are looked at")]
 
 
-@dataclass(frozen=True, slots=True)
-class AskRequest:
-    """A valid body of POST /api/ask."""
+class HistoryTurn(Closed):
+    """One exchange before this question."""
 
-    question: str
-    history: tuple[Turn, ...]
-    k: int
-    filters: Filters
-    stream: bool
-    draft: bool
+    question: Annotated[str, Text("max_turn_characters")]
+    answer: Annotated[str, Text("max_turn_characters", may_be_blank=True)]
 
 
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
-    """A valid body of POST /api/search."""
+class AskRequest(Closed):
+    """A question, with the conversation before it. The server keeps none."""
 
-    query: str
-    k: int
-    filters: Filters
-
-
-def read_ask(request: Request, settings: Settings) -> AskRequest:
-    """Check the body of POST /api/ask. Raises BadRequest with one line that names the field."""
-    body = _read_object(request, ("question", "history", "k", "filters", "stream", "draft"))
-    return AskRequest(
-        question=read_text(body.get("question"), "question", settings.max_question_characters),
-        history=_read_history(body.get("history"), settings),
-        k=_read_k(body.get("k"), settings),
-        filters=_read_filters(body.get("filters")),
-        stream=_read_flag(body.get("stream"), "stream"),
-        draft=_read_flag(body.get("draft"), "draft"),
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"question": "Combien les travaux du pont des Tanneurs ont-ils coûté ?"}]}
     )
 
+    question: Question
+    history: Annotated[
+        tuple[HistoryTurn, ...],
+        AtMost("max_history_turns"),
+        Field(description="Earlier exchanges, oldest first; a follow-up is completed from them"),
+    ] = ()
+    k: PassagesWanted = None
+    filters: FiltersWanted = NO_FILTERS
+    stream: Annotated[bool | None, Field(description="Answer as server-sent events, each when it happens")] = None
+    draft: Annotated[bool | None, Field(description="With `stream`: also events `token`, unchecked words")] = None
 
-def read_search(request: Request, settings: Settings) -> SearchRequest:
-    """Check the body of POST /api/search. Raises BadRequest."""
-    body = _read_object(request, ("query", "k", "filters"))
-    return SearchRequest(
-        query=read_text(body.get("query"), "query", settings.max_question_characters),
-        k=_read_k(body.get("k"), settings),
-        filters=_read_filters(body.get("filters")),
-    )
-
-
-def read_text(value: object, name: str, longest: int, *, may_be_empty: bool = False) -> str:
-    """Check one text and return it without the blanks around it. `longest` counts characters."""
-    if value is None:
-        raise BadRequest(f"'{name}' is missing.")
-    if not isinstance(value, str):
-        raise BadRequest(f"'{name}' must be a string, not {_sort(value)}.")
-    text = value.replace("\r\n", "\n").strip()
-    if not text and not may_be_empty:
-        raise BadRequest(f"'{name}' is empty.")
-    if len(text) > longest:
-        raise BadRequest(f"'{name}' has {len(text)} characters, at most {longest} are taken.")
-    if _NOT_TEXT.search(text):
-        raise BadRequest(f"'{name}' holds control characters or broken Unicode.")
-    return text
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        return tuple(Turn(turn.question, turn.answer) for turn in self.history)
 
 
-def read_count(value: str | None, name: str, default: int, low: int, high: int) -> int:
-    """Check a whole number of the query string. Raises BadRequest."""
-    if value is None or value == "":
-        return default
-    # A bound on the length first: int() of a long run of digits is an error of its own.
-    if not re.fullmatch(r"[0-9]{1,9}", value, re.ASCII) or not low <= int(value) <= high:
-        raise BadRequest(f"'{name}' must be a whole number from {low} to {high}.")
-    return int(value)
+class SearchRequest(Closed):
+    """Words to search passages for."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"query": "réouverture du pont", "k": 3}]})
+
+    query: Question
+    k: PassagesWanted = None
+    filters: FiltersWanted = NO_FILTERS
 
 
-def _read_object(request: Request, known: tuple[str, ...]) -> Mapping[str, object]:
+class PageQuery(BaseModel):
+    """Which page of a list is wanted."""
+
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET, description="How many to leave out")] = 0
+    limit: Annotated[int, Field(ge=1, le=LONGEST_PAGE, description="How many to list at most")] = 20
+
+
+def read_body(model: type[Body], request: Request, settings: Settings) -> Body:
+    """Check the JSON body of a request. Raises BadRequest with one line that names the field."""
+    try:
+        return model.model_validate(_read_json(request), context=settings)
+    except ValidationError as problems:
+        _refuse(problems)
+
+
+def read_page(request: Request) -> PageQuery:
+    """Check the query string of a list. Raises BadRequest."""
+    fields = PageQuery.model_fields
+    given = {name: text for name in fields if (text := request.args.get(name)) is not None}
+    for name, text in given.items():
+        # Pydantic also takes "+3", " 3 " and other digits than ours for whole numbers.
+        if not re.fullmatch("-?[0-9]{1,20}", text):
+            raise BadRequest(f"'{name}' must be a whole number.", name)
+    try:
+        return PageQuery.model_validate(given)
+    except ValidationError as problems:
+        _refuse(problems)
+
+
+def read_text(value: object, name: str, longest: int) -> str:
+    """Check one text of a form and return it without the blanks around it. `longest` counts characters."""
+    try:
+        return checked_text(value.replace("\r\n", "\n").strip() if isinstance(value, str) else value, longest)
+    except Problem as problem:
+        raise BadRequest(f"'{name}' {problem}", name) from problem
+
+
+def _read_json(request: Request) -> object:
     if request.mimetype != "application/json":
         raise BadRequest("Send JSON, with the header 'Content-Type: application/json'.")
     try:
-        body = json.loads(request.get_data(cache=False))
+        body = json.loads(request.get_data(cache=False), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:  # RecursionError: a body of thousands of open brackets
         raise BadRequest("The body is not valid JSON.") from error
     if not isinstance(body, dict):
-        raise BadRequest(f"The body must be a JSON object, not {_sort(body)}.")
-    for name in body:
-        if name not in known:
-            raise BadRequest(f"Unknown field {name[:40]!a}. Known fields: {', '.join(known)}.")
+        raise BadRequest(f"The body must be a JSON object, not {sort_of(body)}.")
     return body
 
 
-def _read_filters(value: object) -> Filters:
-    if value is None:
-        return read_filters({})
-    if not isinstance(value, dict):
-        raise BadRequest(f"'filters' must be an object, not {_sort(value)}.")
-    try:
-        return read_filters(value)
-    except BadQuery as problem:
-        raise BadRequest(str(problem)) from problem
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
-def _read_history(value: object, settings: Settings) -> tuple[Turn, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise BadRequest(f"'history' must be a list of turns, not {_sort(value)}.")
-    if len(value) > settings.max_history_turns:
-        raise BadRequest(f"'history' has {len(value)} turns, at most {settings.max_history_turns} are taken.")
-    turns = []
-    for position, turn in enumerate(value):
-        name = f"history[{position}]"
-        if not isinstance(turn, dict):
-            raise BadRequest(f"'{name}' must be an object with 'question' and 'answer', not {_sort(turn)}.")
-        unknown = sorted(set(turn) - {"question", "answer"})
-        if unknown:
-            raise BadRequest(f"Unknown field {unknown[0][:40]!a} in '{name}'. Known fields: question, answer.")
-        longest = settings.max_turn_characters
-        question = read_text(turn.get("question"), f"{name}.question", longest)
-        turns.append(Turn(question, read_text(turn.get("answer"), f"{name}.answer", longest, may_be_empty=True)))
-    return tuple(turns)
+def _refuse(problems: ValidationError) -> NoReturn:
+    """Say the first problem in one line. Raises BadRequest."""
+    first = problems.errors(include_url=False, include_input=True)[0]
+    name = _path(first["loc"])
+    raise BadRequest(_sentence(first, name), name or None) from problems
 
 
-def _read_k(value: object, settings: Settings) -> int:
-    if value is None:
-        return settings.passages
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= settings.max_k:
-        raise BadRequest(f"'k' must be a whole number from 1 to {settings.max_k}.")
-    return value
+def _sentence(problem: ErrorDetails, name: str) -> str:
+    context: dict[str, Any] = problem.get("ctx", {})
+    given = sort_of(problem["input"])
+    match problem["type"]:
+        case "unknown_field":
+            place = f" in '{name}'" if name else ""
+            return f"Unknown field {context['name']}{place}. Known fields: {', '.join(context['known'])}."
+        case "whole_message":
+            return problem["msg"]
+        case "behind_name":
+            return f"'{name}' {problem['msg']}"
+        case "missing":
+            return f"'{name}' is missing."
+        case "bool_type":
+            return f"'{name}' must be true or false, not {given}."
+        case "string_type":
+            return f"'{name}' must be a string, not {given}."
+    said = problem["msg"].replace(" after validation", "")
+    return f"'{name}' is not accepted: {said[:1].lower()}{said[1:]}."
 
 
-def _read_flag(value: object, name: str) -> bool:
-    if value is None:
-        return False
-    if not isinstance(value, bool):
-        raise BadRequest(f"'{name}' must be true or false, not {_sort(value)}.")
-    return value
-
-
-def _sort(value: object) -> str:
-    names = {str: "a string", bool: "a boolean", dict: "an object", list: "a list", type(None): "null"}
-    return names.get(type(value), "a number")
+def _path(location: tuple[int | str, ...]) -> str:
+    """The place of a field as people write it: history[0].answer."""
+    path = ""
+    for step in location:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+    return path

@@ -25,7 +25,7 @@ export async function* readEvents(body) {
         const colon = line.indexOf(":");
         const field = colon < 0 ? line : line.slice(0, colon);
         const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
-        if (field === "event") event = value;
+        if (field === "event") event = value || "message";
         else if (field === "data") data.push(value);
       }
       if (done) return; // an event without its empty line was cut off, and is not one

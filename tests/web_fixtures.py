@@ -244,9 +244,13 @@ class FakeIndex:
         return sorted({article.source for article in ARTICLES if article.source})[:limit]
 
 
-def make_app(*scripts: Sequence[Step], settings: Settings | None = None) -> tuple[Flask, FakeAnswerer]:
+# A test asks as often as it likes.
+WITHOUT_LIMITS = Settings(questions_per_address="none", requests_per_address="none")
+
+
+def make_app(*scripts: Sequence[Step], settings: Settings = WITHOUT_LIMITS) -> tuple[Flask, FakeAnswerer]:
     answerer = FakeAnswerer(*scripts)
-    return create_app(settings or Settings(), answerer, FakeIndex()), answerer
+    return create_app(settings, answerer, FakeIndex()), answerer
 
 
 @contextmanager
@@ -258,6 +262,6 @@ def running(app: Flask) -> Iterator[str]:
     try:
         yield server.url
     finally:
-        server.stop()
+        server.stop(finish=False)
         thread.join(20)
         assert not thread.is_alive()

@@ -13,7 +13,9 @@ from flask import Blueprint, Response, current_app, g, jsonify, request
 from qa.answers import Answer, Checked, Draft, Event, Found
 from web.asking import Asking, Unfinished, last_answer
 from web.faults import NotFound, fault_of
+from web.metrics import Metrics
 from web.ready import the_answerer, the_index
+from web.request_log import RequestRecord
 from web.settings import Settings
 from web.shapes import Json, answer_json, article_json, checked_json, found_json, hits_json, listed_json
 from web.validation import read_ask, read_count, read_search
@@ -44,7 +46,11 @@ def search() -> Response:
     """Find passages without answering."""
     index = the_index()
     wanted = read_search(request, _settings())
-    return jsonify({"hits": hits_json(index.search(wanted.query, wanted.k, wanted.filters))})
+    if _settings().log_questions:
+        RequestRecord.of_request().more["query"] = wanted.query
+    with Metrics.of_app().timed_search():
+        hits = index.search(wanted.query, wanted.k, wanted.filters)
+    return jsonify({"hits": hits_json(hits)})
 
 
 @blueprint.get("/articles")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sys
 from importlib.metadata import version
@@ -37,6 +38,7 @@ from qa.commands import (
 )
 from qa.delete_command import delete
 from qa.eval_command import evaluate_command
+from web.keys_command import keys
 from web.settings_command import (
     config_option,
     gather_for_command,
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from qa.answers import Answer, Answerer
     from qa.llama_model import LlamaModel
     from web.settings import Settings
+
+log = logging.getLogger(__name__)
 
 # What is served when there is no index yet: the sample newspaper of the checkout.
 SAMPLE_CORPUS = Path("corpus")
@@ -95,25 +99,33 @@ def serve(config: Path | None, **_: object) -> None:
     """
     from qa.reading_ahead import IdleReader
     from web import create_app
+    from web.logs import log_to
     from web.server import serve as serve_app
 
     warn_of_unknown_variables()
     settings = gather_for_command(config).settings
     _prepare(settings)
 
-    def opened(url: str) -> None:
-        click.echo(f"Open {url} in your browser. Loading the models; Ctrl-C stops.", err=True)
+    as_json = log_to(sys.stderr, settings.log_format, settings.log_level)
 
+    def tell(line: str) -> None:
+        log.info(line) if as_json else click.echo(line, err=True)
+
+    app = create_app(settings, None, None)
     with contextlib.ExitStack() as at_the_end:
 
         def load() -> tuple[Answerer, Index]:
             answerer, index, model = _load(settings)
             at_the_end.callback(model.close)
             at_the_end.callback(IdleReader(index, model, model.states, ahead=settings.read_ahead).close)
-            click.echo("Ready.", err=True)
+            app.extensions["sourcier-metrics"].model = model
+            tell("Ready.")
             return answerer, index
 
-        serve_app(create_app(settings, None, None), settings, load, opened)
+        def opened(url: str) -> None:
+            tell(f"Open {url} in your browser. Loading the models; Ctrl-C stops.")
+
+        serve_app(app, settings, load, opened)
 
 
 @sourcier.command()
@@ -213,7 +225,10 @@ for command in (
     *(search, info, models, delete, evaluate_command, prefill),
 ):
     sourcier.add_command(with_settings_file(command))
-sourcier.add_command(settings_command)
+for command in keys.commands.values():
+    with_settings_file(command)
+for command in (settings_command, keys):
+    sourcier.add_command(command)
 
 
 def main() -> None:

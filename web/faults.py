@@ -16,16 +16,27 @@ from web.ready import NotReady
 
 log = logging.getLogger(__name__)
 
-Code = Literal["bad_request", "not_found", "too_large", "method_not_allowed", "busy", "not_ready", "internal"]
+Code = Literal[
+    "bad_request",
+    "unauthorized",
+    "not_found",
+    "method_not_allowed",
+    "too_large",
+    "rate_limited",
+    "busy",
+    "not_ready",
+    "internal",
+]
 
 LOADING_RETRY_S = 5  # loading the models takes 5 to 30 s; asking more often than this is only noise
 
 _CODES: dict[int, Code] = {
     400: "bad_request",
+    401: "unauthorized",
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large",
-    429: "busy",
+    429: "rate_limited",
     503: "busy",
 }
 
@@ -92,7 +103,9 @@ def _http_fault(error: HTTPException) -> Fault:
     status = error.code or 500
     code = _CODES.get(status, "bad_request" if 400 <= status < 500 else "internal")
     message = (error.description or error.name).split("\n")[0]
-    return Fault(status, code, message, LOADING_RETRY_S if status in (429, 503) else None)
+    # TooManyRequests and ServiceUnavailable may know better, in whole seconds.
+    retry_after = getattr(error, "retry_after", None) or (LOADING_RETRY_S if status in (429, 503) else None)
+    return Fault(status, code, message, retry_after)
 
 
 def json_fault(fault: Fault) -> Response:

@@ -110,6 +110,10 @@ class Settings:
     log_format: Literal["auto", "json", "text"] = _setting(
         "auto", "", "lines on stderr: text on a terminal and else JSON (auto), JSON, text"
     )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "", "what is worth a line; debug tells of health checks and static files too"
+    )
+    log_addresses: bool = _setting(False, "0 or 1", "write the addresses of readers into the log")
     log_questions: bool = _setting(False, "0 or 1", "write questions and queries into the log")
     metrics_from: tuple[str, ...] = _setting(
         ("127.0.0.0/8", "::1/128"), "networks", "who may read /metrics; none: nobody", kind="networks"

@@ -254,9 +254,9 @@ def make_app(*scripts: Sequence[Step], settings: Settings = WITHOUT_LIMITS) -> t
 
 
 @contextmanager
-def running(app: Flask) -> Iterator[str]:
+def running(app: Flask, settings: Settings = WITHOUT_LIMITS) -> Iterator[str]:
     """Serve `app` with waitress on a free loopback port; yields its URL."""
-    server = Server(app, Settings(port=0, threads=8))
+    server = Server(app, replace(settings, port=0, threads=8))
     thread = threading.Thread(target=server.run, name="server")
     thread.start()
     try:

@@ -22,16 +22,15 @@ def log_to(stream: TextIO, form: Literal["auto", "json", "text"], level: str) ->
 
     as_json = form == "json" or (form == "auto" and not stream.isatty())
     shared: list[Processor] = [
+        structlog.processors.TimeStamper(fmt="iso", utc=as_json),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=as_json),
     ]
     last: list[Processor]
     if as_json:
         last = [
             structlog.processors.format_exc_info,
-            structlog.processors.EventRenamer("event"),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     else:

@@ -7,7 +7,15 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from flask import current_app
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -48,6 +56,7 @@ class Metrics:
 
     def __init__(self, ready: Ready, under_way: Callable[[], int]) -> None:
         self.model: Model | None = None  # set when it is loaded
+        disable_created_metrics()  # as many samples again, for what process_start_time_seconds tells
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)

@@ -68,6 +68,16 @@ def test_a_file_that_cannot_be_read_lets_nobody_in(tmp_path: Path) -> None:
                 ring.find(key)
 
 
+def test_a_home_that_cannot_be_looked_into_lets_nobody_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(path: Path) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", forbidden)
+    ring = KeyRing(tmp_path)
+    with pytest.raises(KeyProblem, match="Permission denied"):
+        ring.all_keys()
+
+
 def test_a_name_is_used_once_until_it_is_revoked(tmp_path: Path) -> None:
     first = make_key(tmp_path, "one")
     with pytest.raises(KeyProblem, match="sourcier keys revoke one"):

@@ -65,6 +65,14 @@ def test_on_a_terminal_it_is_text() -> None:
     assert "404" in stream.getvalue()
 
 
+def test_on_a_terminal_a_text_cannot_pass_for_a_line() -> None:
+    stream = Terminal()
+    log_to(stream, "text", "info")
+    logging.getLogger("web.x").info("request", extra={"question": "a\n2026-01-01 [error] forged \x1b[2J"})
+    assert stream.getvalue().count("\n") == 1
+    assert "\x1b[2J" not in stream.getvalue()
+
+
 def test_the_level_is_kept() -> None:
     stream = io.StringIO()
     log_to(stream, "json", "warning")

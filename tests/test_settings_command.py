@@ -37,6 +37,7 @@ def test_it_tells_every_setting_and_who_said_it(run: CliRunner, tmp_path: Path) 
         "variable": "SOURCIER_MAX_K",
         "default": "20",
         "unit": "passages",
+        "allowed": "1 to 100",
         "meaning": "the largest k a request may ask for",
     }
 

@@ -95,8 +95,10 @@ class KeyRing:
         try:
             status = os.stat(self._home / FILE_NAME)  # noqa: PTH116 -- 2 µs, on every request
             seen = (status.st_ino, status.st_size, status.st_mtime_ns)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             seen = None
+        except OSError as error:
+            raise KeyProblem(f"{self._home / FILE_NAME} cannot be read: {error.strerror}.") from error
         with self._lock:
             if seen != self._seen:
                 self._keys = read_keys(self._home) if seen else ()

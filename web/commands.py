@@ -38,6 +38,7 @@ from qa.commands import (
 )
 from qa.delete_command import delete
 from qa.eval_command import evaluate_command
+from web.api_keys import read_keys
 from web.keys_command import keys
 from web.settings_command import (
     config_option,
@@ -104,6 +105,7 @@ def serve(config: Path | None, **_: object) -> None:
 
     warn_of_unknown_variables()
     settings = gather_for_command(config).settings
+    read_keys(settings.home)  # what is wrong with them is told here rather than to readers
     _prepare(settings)
 
     as_json = log_to(sys.stderr, settings.log_format, settings.log_level)

@@ -34,7 +34,8 @@ def log_to(stream: TextIO, form: Literal["auto", "json", "text"], level: str) ->
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     else:
-        last = [structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)]
+        # As Python writes texts, so that a question with a line break in it cannot pass for a line of its own.
+        last = [structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0, repr_native_str=True)]
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -56,7 +56,8 @@ class Metrics:
 
     def __init__(self, ready: Ready, under_way: Callable[[], int]) -> None:
         self.model: Model | None = None  # set when it is loaded
-        disable_created_metrics()  # as many samples again, for what process_start_time_seconds tells
+        # As many samples again would tell what process_start_time_seconds tells.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)

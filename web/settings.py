@@ -7,7 +7,7 @@ from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from index.errors import SourcierError
 from qa.answerability import DECLINE_BELOW
@@ -142,6 +142,7 @@ class SettingRow(NamedTuple):
     default: str
     unit: str
     meaning: str
+    allowed: str  # "1 to 100", "f16, q8_0"; empty where there is no short way to say
 
 
 def variable_of(name: str) -> str:
@@ -162,9 +163,8 @@ def said_by_environment(environ: Mapping[str, str]) -> dict[str, Said]:
 def setting_rows() -> Iterator[SettingRow]:
     """List every setting, in the order of the dataclass."""
     for one in fields(Settings):
-        yield SettingRow(
-            one.name, variable_of(one.name), as_text(one.default), one.metadata["unit"], one.metadata["meaning"]
-        )
+        unit, meaning = one.metadata["unit"], one.metadata["meaning"]
+        yield SettingRow(one.name, variable_of(one.name), as_text(one.default), unit, meaning, _allowed(one))
 
 
 def as_text(value: object) -> str:
@@ -174,6 +174,18 @@ def as_text(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(value) or NONE
     return "" if value is None else str(value)
+
+
+def _allowed(one: Field[Any]) -> str:
+    kind = _types()[one.name]
+    if kind in (int, float):
+        return f"{one.metadata['low']} to {one.metadata['high']}"
+    return ", ".join(_options(kind))
+
+
+def _options(kind: Any) -> tuple[str, ...]:
+    """The texts of a Literal; none for other types."""
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 @cache
@@ -191,7 +203,7 @@ def _read(given: Said, one: Field[Any]) -> Any:
         return text == "1"
     if kind in (int, float):
         return _read_number(given, kind, one.metadata)
-    if options := get_args(kind) if getattr(kind, "__origin__", None) is Literal else ():
+    if options := _options(kind):
         if text not in options:
             raise BadSetting(given.said, text, " or ".join(options))
         return text

@@ -79,8 +79,8 @@ def settings_command(config: Path | None, as_json: bool, **_: object) -> None:
     click.echo("# The settings in force; a line without # was said by the command line, a variable or the file.")
     for row in setting_rows():
         value = _as_toml(getattr(gathered.settings, row.name))
-        unit = f" ({row.unit})" if row.unit else ""
-        click.echo(f"\n# {row.meaning}{unit}; {row.variable}")
+        allowed = " ".join(part for part in (row.allowed, row.unit) if part)
+        click.echo(f"\n# {row.meaning}{f' ({allowed})' if allowed else ''}; {row.variable}")
         if said := gathered.said_by.get(row.name):
             default = f"; the default is {row.default}" if row.default else ""
             click.echo(f"{row.name} = {value}  # said by {said}{default}")
@@ -93,7 +93,7 @@ def _as_json(gathered: Gathered) -> dict[str, Any]:
         row.name: {
             "value": _plain(getattr(gathered.settings, row.name)),
             "said_by": gathered.said_by.get(row.name, "default"),
-            **{key: getattr(row, key) for key in ("variable", "default", "unit", "meaning")},
+            **{key: getattr(row, key) for key in ("variable", "default", "unit", "allowed", "meaning")},
         }
         for row in setting_rows()
     }

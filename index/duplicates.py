@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from datasketch import MinHash
 
 # Words in a run: shorter ones are shared by articles about the same thing, longer ones break at every changed word.
 _RUN = 4
@@ -41,6 +40,8 @@ def signature_of(words: Sequence[str]) -> bytes:
     runs = runs_of(words)
     if len(runs) < FEWEST_RUNS:
         return b""
+    from datasketch import MinHash  # brings scipy.integrate, 0.3 s; a server that only searches does without
+
     made = MinHash(num_perm=_PERMUTATIONS, scheme=_SCHEME)
     made.update_batch(sorted(run.encode() for run in runs))
     return np.array([len(runs), *made.hashvalues], "<u4").tobytes()

@@ -23,19 +23,21 @@ def sync_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def replace_text(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str, mode: int = 0o666) -> None:
     """Replace a small file of text in one step, as `replace_bytes` does."""
-    replace_bytes(path, text.encode())
+    replace_bytes(path, text.encode(), mode)
 
 
-def replace_bytes(path: Path, content: bytes) -> None:
+def replace_bytes(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Replace a small file in one step: readers see the old content or the new, never a part.
 
-    When it cannot be written (a full disk), the old content stays and nothing is left beside it.
+    When it cannot be written (a full disk), the old content stays and nothing is left beside it. `mode` is what the
+    file may at most be opened for, from its first byte on; the umask takes away from it.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)  # of a process that was killed, with whatever mode
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

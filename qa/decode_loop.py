@@ -94,6 +94,16 @@ class _Running(Reading):
             self.prompt = self.prompt.longer(more, self.slices)
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a loop has done since it began, in tokens, and how many requests it has now."""
+
+    tokens_read: int
+    tokens_written: int
+    running: int
+    waiting: int
+
+
 class DecodeLoop:
     """Owns the context from its own thread. `submit` may be called from any; `close` ends the thread and the context.
 
@@ -120,6 +130,7 @@ class DecodeLoop:
         self._before = ReadBefore(context, states)
         self._free = list(range(FIRST_FREE, FIRST_FREE + RUNNING))
         self._running: list[_Running] = []
+        self._tokens_read = self._tokens_written = 0
         self._thread = threading.Thread(target=self._run, name="decode loop", daemon=True)
         self._thread.start()
 
@@ -145,6 +156,11 @@ class DecodeLoop:
         with self._changed:
             busy = any(not request.background for request in (*self._waiting, *(one.request for one in self._running)))
             return 0.0 if busy else time.monotonic() - self._last_ended
+
+    def work(self) -> Work:
+        """How much it has done, as it stood at some moment between two steps or within one."""
+        with self._changed:
+            return Work(self._tokens_read, self._tokens_written, len(self._running), len(self._waiting))
 
     def close(self) -> None:
         """Stop at the next step; whoever is still being served gets the end of a reply that was cut."""
@@ -299,6 +315,7 @@ class DecodeLoop:
     def _take_part(self, one: _Running, part: Sequence[int], logits: Sequence[Logits]) -> None:
         """So much of a prompt is in the cache now. Behind its end, choose the first token or give the scores."""
         one.served += len(part)
+        self._tokens_read += len(part)
         self._turns.count(one.request.asker.client, len(part))
         one.position += len(part)
         one.slices += one.position == one.prompt.length(one.slices + 1)
@@ -365,6 +382,7 @@ class DecodeLoop:
             self._finish(one)
             return
         one.written.append(one.token)
+        self._tokens_written += 1
         one.text += one.decoder.decode(self._context.piece(one.token))
         if len(one.written) >= one.request.max_tokens:
             self._finish(one)

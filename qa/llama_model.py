@@ -18,7 +18,7 @@ import llama_cpp
 from index.checksums import digest_of
 from index.errors import ModelFileError
 from qa.chat_template import ChatTemplate
-from qa.decode_loop import BATCH_ROWS, RUNNING, DecodeLoop
+from qa.decode_loop import BATCH_ROWS, RUNNING, DecodeLoop, Work
 from qa.errors import PromptTooLong
 from qa.growing_prompt import GrowingPrompt
 from qa.language_model import NOBODY, Asker, Message, kept_key, prefix_key
@@ -143,6 +143,11 @@ class LlamaModel:
     def quiet_for(self) -> float:
         """Seconds since it last worked for a reader; 0 while it does."""
         return self._loop.quiet_for()
+
+    @property
+    def work(self) -> Work:
+        """What it has done so far, and how much there is to do."""
+        return self._loop.work()
 
     @property
     def states(self) -> PrefillCache:

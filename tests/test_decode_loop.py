@@ -30,6 +30,7 @@ from qa.decode_loop import (
     QUESTION_ROWS,
     RUNNING,
     DecodeLoop,
+    Work,
 )
 from qa.errors import Busy, PromptTooLong
 from qa.language_model import Asker
@@ -225,6 +226,22 @@ def test_alone_it_is_a_plain_reader(room: Room, plain: PlainReader) -> None:
         asked = prompt("System. ", of_slices(number), f"Question {number}?")
         assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
         assert_greedy(plain, asked, text_of(room.ask(asked, 20)), 20)
+
+
+def test_it_tells_what_it_has_done_and_has_to_do(room: Room, plain: PlainReader) -> None:
+    asked = prompt("System. ", of_slices(2), "Question?")
+    assert room.loop.work() == Work(0, 0, 0, 0)
+    text_of(room.ask(asked, 20))
+    assert room.is_empty()
+    written = [token for token in plain.write(tokens_of(asked), 20) if token != TURN_END]
+    assert room.loop.work() == Work(asked.tokens, len(written), 0, 0)
+    requests: list[Request] = []
+    with room.context.held(lambda: requests.append(room.ask(asked))):
+        requests.append(room.ask(asked))
+        work = room.loop.work()
+    assert (work.running, work.waiting) == (1, 1)
+    for request in requests:
+        scores_of(request)
 
 
 def test_an_empty_reply_is_an_end(room: Room) -> None:

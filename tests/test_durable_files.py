@@ -52,3 +52,12 @@ def test_sync_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b"content"
     with pytest.raises(FileNotFoundError):
         sync_file(tmp_path / "other")
+
+
+def test_a_private_file_is_private_from_its_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "keys"
+    modes: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (modes.append(os.fstat(file).st_mode & 0o777), fsync(file)))
+    replace_text(path, "secret", mode=0o600)
+    assert modes[0] == path.stat().st_mode & 0o777 == 0o600

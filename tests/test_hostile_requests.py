@@ -85,7 +85,8 @@ PATHS = {
     "/docs/../healthz": 404,
     "/;/healthz": 404,
     "/HEALTHZ": 404,
-    "/" + "a" * 100_000: 404,
+    "/" + "a" * 60_000: 404,
+    "/" + "b" * 100_000: 431,
     "http://evil.example/healthz": 200,
     "*": 404,
 }

@@ -423,7 +423,7 @@ def test_a_stop_ends_answers_under_way_with_an_error_event() -> None:
     thread.start()
     connection, response = _open_stream(server.url)
     assert response.readline() == b"event: passages\n"
-    server.stop()
+    server.stop(finish=False)
     assert b'event: error\ndata: {"error": {"code": "not_ready"' in response.read()
     response.close()
     connection.close()

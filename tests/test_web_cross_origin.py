@@ -15,7 +15,7 @@ PATHS = ["/api/ask", "/v1/chat/completions"]
 
 
 def allowing(origins: str) -> Settings:
-    return Settings(cors_origins=origins)
+    return Settings.from_environment({"SOURCIER_CORS_ORIGINS": origins})
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -29,7 +29,7 @@ from web.operations import operations_of
 from web.request_fields import ArticleFilters
 from web.settings import Settings
 
-PAGES = {"/", "/articles/<path:article_id>", "/docs", "/openapi.json", "/static/<path:filename>"}
+PAGES = {"/", "/articles/<path:article_id>", "/docs", "/metrics", "/openapi.json", "/static/<path:filename>"}
 
 
 class TirelessAnswerer(FakeAnswerer):

@@ -244,20 +244,24 @@ class FakeIndex:
         return sorted({article.source for article in ARTICLES if article.source})[:limit]
 
 
-def make_app(*scripts: Sequence[Step], settings: Settings | None = None) -> tuple[Flask, FakeAnswerer]:
+# A test asks as often as it likes.
+WITHOUT_LIMITS = Settings(questions_per_address="none", requests_per_address="none")
+
+
+def make_app(*scripts: Sequence[Step], settings: Settings = WITHOUT_LIMITS) -> tuple[Flask, FakeAnswerer]:
     answerer = FakeAnswerer(*scripts)
-    return create_app(settings or Settings(), answerer, FakeIndex()), answerer
+    return create_app(settings, answerer, FakeIndex()), answerer
 
 
 @contextmanager
-def running(app: Flask) -> Iterator[str]:
+def running(app: Flask, settings: Settings = WITHOUT_LIMITS) -> Iterator[str]:
     """Serve `app` with waitress on a free loopback port; yields its URL."""
-    server = Server(app, Settings(port=0, threads=8))
+    server = Server(app, replace(settings, port=0, threads=8))
     thread = threading.Thread(target=server.run, name="server")
     thread.start()
     try:
         yield server.url
     finally:
-        server.stop()
+        server.stop(finish=False)
         thread.join(20)
         assert not thread.is_alive()

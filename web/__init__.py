@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
-
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.exceptions import HTTPException
 
+from web.admission import admit
 from web.api import blueprint as api_blueprint
+from web.api_keys import KeyRing
 from web.asking import Asking
 from web.cross_origin import allow_origins
 from web.docs import blueprint as docs_blueprint
 from web.faults import fault_of, json_fault
+from web.metrics import Metrics
 from web.openai_api import blueprint as openai_blueprint
 from web.openai_bodies import openai_error
 from web.openapi import API_VERSION
 from web.openapi import blueprint as openapi_blueprint
 from web.pages import blueprint as pages_blueprint
 from web.pages import fault_page
-from web.ready import Answerer, Index, Ready
+from web.rate_limits import limit_rates
+from web.ready import Answerer, Index, NotReady, Ready
+from web.request_log import RequestLog, RequestRecord
 from web.settings import Settings
 from web.telemetry import blueprint as telemetry_blueprint
 
@@ -27,6 +31,8 @@ _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+_MACHINE_PATHS = ("/api/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/static/")
 
 
 def create_app(settings: Settings, answerer: Answerer | None, index: Index | None) -> Flask:
@@ -39,7 +45,10 @@ def create_app(settings: Settings, answerer: Answerer | None, index: Index | Non
     ready = Ready(answerer, index)
     app.extensions["sourcier"] = ready
     app.extensions["sourcier-settings"] = settings
-    app.extensions["sourcier-asking"] = Asking(settings, ready)
+    asking = app.extensions["sourcier-asking"] = Asking(settings, ready)
+    app.extensions["sourcier-keys"] = KeyRing(settings.home)
+    metrics = app.extensions["sourcier-metrics"] = Metrics(ready, lambda: asking.under_way)
+    app.wsgi_app = RequestLog(app.wsgi_app, metrics)  # type: ignore[method-assign]
 
     for blueprint in (
         api_blueprint,
@@ -52,6 +61,9 @@ def create_app(settings: Settings, answerer: Answerer | None, index: Index | Non
         app.register_blueprint(blueprint)
     allow_origins(app, settings)
     app.before_request(_name_request)
+    app.before_request(_refuse_when_stopping)
+    app.before_request(admit)
+    limit_rates(app)
     app.after_request(_set_headers)
     app.register_error_handler(Exception, _answer_fault)  # the outermost edge
     return app
@@ -65,7 +77,14 @@ def _readable_json(app: Flask) -> DefaultJSONProvider:
 
 
 def _name_request() -> None:
-    g.request_id = secrets.token_hex(6)
+    record = RequestRecord.of_request()
+    record.route = request.url_rule.rule if request.url_rule else ""
+    g.request_id = record.id
+
+
+def _refuse_when_stopping() -> None:
+    if Ready.of(current_app).stopping and request.blueprint != "telemetry":
+        raise NotReady
 
 
 def _set_headers(response: Response) -> Response:
@@ -82,12 +101,12 @@ def _set_headers(response: Response) -> Response:
 
 def _answer_fault(error: Exception) -> Response:
     fault = fault_of(error, g.request_id)
-    machine = request.path.startswith(("/api/", "/healthz", "/readyz", "/openapi.json", "/static/"))
     if request.path.startswith("/v1/"):
         response = json_fault(fault, openai_error(fault))
     else:
-        response = json_fault(fault) if machine else fault_page(fault)
-    allowed = getattr(error, "valid_methods", None)
-    if allowed:
-        response.headers["Allow"] = ", ".join(sorted(allowed))
+        response = json_fault(fault) if request.path.startswith(_MACHINE_PATHS) else fault_page(fault)
+    if isinstance(error, HTTPException):  # Allow, WWW-Authenticate, Retry-After
+        for name, value in error.get_headers(request.environ):
+            if name != "Content-Type":
+                response.headers[name] = value
     return response

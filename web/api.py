@@ -13,8 +13,10 @@ from web import bodies
 from web.asking import Asking, last_answer
 from web.event_stream import await_first, data_line, streamed
 from web.faults import Fault, NotFound
+from web.metrics import Metrics
 from web.operations import operation
 from web.ready import the_answerer, the_index
+from web.request_log import RequestRecord
 from web.settings import Settings
 from web.shapes import answer_json, article_json, checked_json, found_json, hits_json, listed_json
 from web.validation import AskRequest, PageQuery, SearchRequest, read_body, read_page
@@ -50,8 +52,12 @@ def search() -> Response:
     Best first; a passage that several articles print nearly as it stands is one hit, and the others are in `also`.
     """
     index = the_index()
+    index = the_index()
     wanted = read_body(SearchRequest, request, _settings())
-    hits = index.search(wanted.query, wanted.k or _settings().passages, wanted.filters)
+    if _settings().log_questions:
+        RequestRecord.of_request().more["query"] = wanted.query
+    with Metrics.of_app().timed_search():
+        hits = index.search(wanted.query, wanted.k or _settings().passages, wanted.filters)
     return jsonify(bodies.Hits(hits=hits_json(hits)))
 
 

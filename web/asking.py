@@ -16,8 +16,11 @@ from qa.answers import Answer, Event
 from qa.conversation import Turn
 from qa.errors import Busy
 from qa.language_model import Asker
+from web.admission import caller
 from web.faults import ClientGone, TooSlow
+from web.metrics import Metrics
 from web.ready import NotReady, Ready
+from web.request_log import RequestRecord
 from web.settings import Settings
 
 TICK_S = 0.5  # how often a silent answer looks for a reader who left; None is yielded as often
@@ -48,6 +51,8 @@ class Asking:
         self._seconds = settings.answer_seconds
         self._ready = ready
         threads = settings.threads - max(2, settings.threads // 4)
+        self._under_way: set[threading.Event] = set()  # adding to a set and taking out are one step each
+        self._log_questions = settings.log_questions
         self._places = threading.BoundedSemaphore(min(threads, settings.queue_size + 1))
 
     @classmethod
@@ -56,6 +61,11 @@ class Asking:
         if not isinstance(asking, cls):
             raise TypeError("this Flask app was not made by web.create_app")
         return asking
+
+    @property
+    def under_way(self) -> int:
+        """How many questions are being answered now."""
+        return len(self._under_way)
 
     def events(
         self, question: str, history: Sequence[Turn], k: int, filters: Filters = NO_FILTERS
@@ -72,14 +82,19 @@ class Asking:
         def cancelled() -> bool:
             return left.is_set() or self._ready.closing or gone()
 
-        asker = Asker(request.remote_addr or "", cancelled)
-        return self._watch(lambda: answerer.ask(question, history, k, asker, filters), cancelled, left)
+        asker = Asker(caller().client, cancelled)
+        record = RequestRecord.of_request()
+        if self._log_questions:
+            record.more["question"] = question
+        events = self._watch(lambda: answerer.ask(question, history, k, asker, filters), cancelled, left)
+        return Metrics.of_app().watched(events, record)
 
     def _watch(
         self, ask: Callable[[], Iterator[Event]], cancelled: Callable[[], bool], left: threading.Event
     ) -> Generator[Event | None, None, None]:
         if not self._places.acquire(blocking=False):
             raise Busy(BUSY_RETRY_S)
+        self._under_way.add(left)
         try:
             outbox: queue.SimpleQueue[Event | _Failed | _Ended] = queue.SimpleQueue()
             threading.Thread(target=_work, args=(ask, cancelled, outbox), name="answer", daemon=True).start()
@@ -100,6 +115,7 @@ class Asking:
                 yield item
         finally:
             left.set()
+            self._under_way.discard(left)
             self._places.release()
 
 

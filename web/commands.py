@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sys
 from importlib.metadata import version
@@ -37,13 +38,24 @@ from qa.commands import (
 )
 from qa.delete_command import delete
 from qa.eval_command import evaluate_command
-from web.settings import Settings
+from web.api_keys import read_keys
+from web.keys_command import keys
+from web.settings_command import (
+    config_option,
+    gather_for_command,
+    settings_command,
+    warn_of_unknown_variables,
+    with_settings_file,
+)
 
 if TYPE_CHECKING:
     from index.filters import Filters
     from index.search import Index
     from qa.answers import Answer, Answerer
     from qa.llama_model import LlamaModel
+    from web.settings import Settings
+
+log = logging.getLogger(__name__)
 
 # What is served when there is no index yet: the sample newspaper of the checkout.
 SAMPLE_CORPUS = Path("corpus")
@@ -64,36 +76,58 @@ def sourcier() -> None:
 @sourcier.command()
 @click.option("--host", help="Address to listen on.  [env var: SOURCIER_HOST; default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port; 0 takes a free one.  [env var: SOURCIER_PORT; default: 8000]")
+@click.option("--threads", type=int, help="Requests served at once.  [env var: SOURCIER_THREADS; default: 16]")
 @home_option
 @embedder_option
 @language_model_option
-def serve(host: str | None, port: int | None, home: Path, embedder: str | None, language_model: str | None) -> None:
+@config_option
+def serve(config: Path | None, **_: object) -> None:
     """Serve the chat page and the API; fetch models and build the first index when they are missing.
+
+    One process serves all readers: the model is shared, and more processes would only divide the memory. Everything
+    else that can be set (limits, API keys, logs, metrics) is listed by `sourcier settings`, and can be set by a
+    variable or in a TOML file.
+
+    \b
+    SIGTERM or Ctrl-C   no new questions; answers under way are finished, then the server ends
+    the same once more  answers under way are cut short
 
     \b
     Example:
       sourcier serve --port 8080
+      sourcier serve --host 0.0.0.0 --config sourcier.toml
+      SOURCIER_LOG_FORMAT=json sourcier serve
     """
     from qa.reading_ahead import IdleReader
     from web import create_app
+    from web.logs import log_to
     from web.server import serve as serve_app
 
-    settings = _settings(home, embedder, language_model, SOURCIER_HOST=host, SOURCIER_PORT=port)
+    warn_of_unknown_variables()
+    settings = gather_for_command(config).settings
+    read_keys(settings.home)  # what is wrong with them is told here rather than to readers
     _prepare(settings)
 
-    def opened(url: str) -> None:
-        click.echo(f"Open {url} in your browser. Loading the models; Ctrl-C stops.", err=True)
+    as_json = log_to(sys.stderr, settings.log_format, settings.log_level)
 
+    def tell(line: str) -> None:
+        log.info(line) if as_json else click.echo(line, err=True)
+
+    app = create_app(settings, None, None)
     with contextlib.ExitStack() as at_the_end:
 
         def load() -> tuple[Answerer, Index]:
             answerer, index, model = _load(settings)
             at_the_end.callback(model.close)
-            at_the_end.callback(IdleReader(index, model, model.states, ahead=bool(settings.read_ahead)).close)
-            click.echo("Ready.", err=True)
+            at_the_end.callback(IdleReader(index, model, model.states, ahead=settings.read_ahead).close)
+            app.extensions["sourcier-metrics"].model = model
+            tell("Ready.")
             return answerer, index
 
-        serve_app(create_app(settings, None, None), settings, load, opened)
+        def opened(url: str) -> None:
+            tell(f"Open {url} in your browser. Loading the models; Ctrl-C stops.")
+
+        serve_app(app, settings, load, opened)
 
 
 @sourcier.command()
@@ -103,16 +137,9 @@ def serve(host: str | None, port: int | None, home: Path, embedder: str | None, 
 @home_option
 @embedder_option
 @language_model_option
+@config_option
 @json_option
-def ask(
-    question: str,
-    k: int,
-    filters: Filters,
-    home: Path,
-    embedder: str | None,
-    language_model: str | None,
-    as_json: bool,
-) -> None:
+def ask(question: str, k: int, filters: Filters, config: Path | None, as_json: bool, **_: object) -> None:
     """Answer QUESTION from the articles, with the quotations it rests on.
 
     \b
@@ -123,7 +150,7 @@ def ask(
     from qa.answers import Answer
     from web.shapes import answer_json
 
-    settings = _settings(home, embedder, language_model)
+    settings = gather_for_command(config).settings
     answerer, index, model = _load(settings)
     answer = next(event for event in answerer.ask(question, (), k, filters=filters) if isinstance(event, Answer))
     if as_json:
@@ -158,13 +185,6 @@ def _print_answer(answer: Answer) -> None:
         click.echo(answer.text)
         for hit in answer.hits[:3]:
             click.echo(f"  - {hit.article.title}, {hit.article.id}")
-
-
-def _settings(home: Path, embedder: str | None, language_model: str | None, **others: str | int | None) -> Settings:
-    """The settings of the environment, with what the command line says instead; both are checked alike."""
-    given = {"SOURCIER_HOME": home, "SOURCIER_EMBEDDER": embedder, "SOURCIER_LANGUAGE_MODEL": language_model, **others}
-    said = {variable: str(value) for variable, value in given.items() if value is not None}
-    return Settings.from_environment({**os.environ, **said})
 
 
 def _prepare(settings: Settings) -> None:
@@ -206,6 +226,10 @@ for command in (
     *(_then_drop_states(one) for one in (build, rollback)),
     *(search, info, models, delete, evaluate_command, prefill),
 ):
+    sourcier.add_command(with_settings_file(command))
+for command in keys.commands.values():
+    with_settings_file(command)
+for command in (settings_command, keys):
     sourcier.add_command(command)
 
 

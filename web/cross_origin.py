@@ -16,7 +16,7 @@ OPEN_PATHS = ("/api/.*", "/v1/.*", "/openapi.json")
 
 def allow_origins(app: Flask, settings: Settings) -> None:
     """Let the pages of the allowed origins call the API, event streams too; cookies are never part of it."""
-    origins = settings.allowed_origins
+    origins = settings.cors_origins
     if not origins:
         return
     # As patterns, because flask-cors takes a text with a bracket (an IPv6 address) for one, and its own have no end.

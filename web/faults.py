@@ -19,7 +19,17 @@ from web.ready import NotReady
 
 log = logging.getLogger(__name__)
 
-Code = Literal["bad_request", "not_found", "too_large", "method_not_allowed", "busy", "not_ready", "internal"]
+Code = Literal[
+    "bad_request",
+    "unauthorized",
+    "not_found",
+    "method_not_allowed",
+    "too_large",
+    "rate_limited",
+    "busy",
+    "not_ready",
+    "internal",
+]
 
 
 class ErrorDetail(TypedDict):
@@ -46,9 +56,11 @@ class Meaning:
 
 MEANINGS: dict[Code, Meaning] = {
     "bad_request": Meaning(400, "The request is not what the contract says. The message names the field."),
+    "unauthorized": Meaning(401, "An API key is needed, or the one that came is unknown or was revoked."),
     "not_found": Meaning(404, "There is nothing at this address."),
     "method_not_allowed": Meaning(405, "The address takes other methods: see the header Allow."),
     "too_large": Meaning(413, "The body is larger than the server takes."),
+    "rate_limited": Meaning(429, "More requests than one key or address may send. See Retry-After."),
     "internal": Meaning(500, "Something failed that should not have. The message holds the request id for the log."),
     "busy": Meaning(503, "As many questions as can be are being answered, or this one took too long. See Retry-After."),
     "not_ready": Meaning(503, "The server is starting, stopping, or without an index. See Retry-After."),
@@ -58,10 +70,11 @@ LOADING_RETRY_S = 5  # loading the models takes 5 to 30 s; asking more often tha
 
 _CODES: dict[int, Code] = {
     400: "bad_request",
+    401: "unauthorized",
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large",
-    429: "busy",
+    429: "rate_limited",
     503: "busy",
 }
 
@@ -135,7 +148,9 @@ def _http_fault(error: HTTPException) -> Fault:
     message = (error.description or error.name).split("\n")[0]
     if status == 413:
         message = f"The body is too large: {current_app.config['MAX_CONTENT_LENGTH']} bytes are taken."
-    return Fault(status, code, message, LOADING_RETRY_S if status in (429, 503) else None)
+    # TooManyRequests and ServiceUnavailable may know better, in whole seconds.
+    retry_after = getattr(error, "retry_after", None) or (LOADING_RETRY_S if status in (429, 503) else None)
+    return Fault(status, code, message, retry_after)
 
 
 def json_fault(fault: Fault, body: Mapping[str, object] | None = None) -> Response:

@@ -34,6 +34,7 @@ _HEADERS: Json = {
     "X-Api-Version": {"description": "The version of this contract", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait before trying again", "schema": {"type": "integer", "minimum": 1}},
 }
+_KEY: Json = {"type": "http", "scheme": "bearer", "description": "An API key, once the operator has made one"}
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -83,7 +84,8 @@ def build_document(app: Flask, settings: Settings) -> Json:
         },
         "tags": [{"name": name} for name in tags],
         "paths": paths,
-        "components": {"schemas": definitions, "headers": _HEADERS},
+        "security": [{}, {"key": []}],
+        "components": {"schemas": definitions, "headers": _HEADERS, "securitySchemes": {"key": _KEY}},
     }
     filled: Json = _with_settings(document, settings)
     return filled
@@ -155,7 +157,7 @@ def _responses(operation: Operation, schemas: Mapping[type, Json]) -> Json:
     for code in operation.codes:
         by_status.setdefault(MEANINGS[code].status, []).append(code)
     for status, codes in sorted(by_status.items()):
-        headers = (*always, "Retry-After") if status == 503 else always
+        headers = (*always, "Retry-After") if status in (429, 503) else always
         responses[str(status)] = {
             "description": " ".join(f"`{code}`: {MEANINGS[code].text}" for code in codes),
             "headers": _header_references(headers),

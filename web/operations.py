@@ -46,6 +46,8 @@ class Operation:
             codes.append("too_large")
         if self.needs_models:
             codes.append("not_ready")
+        if self.tag != "Operation":
+            codes += ["unauthorized", "rate_limited"]
         return tuple(dict.fromkeys(codes))
 
 

@@ -58,12 +58,13 @@ class NotReady(Exception):
 class Ready:
     """Holds the answerer and the index of one app, None until they are loaded.
 
-    The pair is swapped in one assignment, so a request sees both or neither. `closing` tells answers under way to
-    stop: it is a plain flag because a signal handler sets it, where taking a lock could deadlock.
+    The pair is swapped in one assignment, so a request sees both or neither. `stopping` refuses new requests, `closing`
+    cuts answers under way short: plain flags because a signal handler sets them, where taking a lock could deadlock.
     """
 
     def __init__(self, answerer: Answerer | None, index: Index | None) -> None:
         self._pair = (answerer, index) if answerer is not None and index is not None else None
+        self.stopping = False
         self.closing = False
 
     @classmethod
@@ -79,12 +80,12 @@ class Ready:
 
     @property
     def is_filled(self) -> bool:
-        return self._pair is not None and not self.closing
+        return self._pair is not None and not self.stopping
 
     @property
     def pair(self) -> tuple[Answerer, Index]:
         pair = self._pair
-        if pair is None or self.closing:
+        if pair is None or self.stopping:
             raise NotReady
         return pair
 

@@ -1,12 +1,18 @@
-"""Is the process alive, and is it ready to answer."""
+"""Is the process alive, is it ready to answer, and what has it counted."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from ipaddress import ip_address, ip_network
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from web import bodies
+from web.faults import NotFound
+from web.metrics import Metrics
 from web.operations import operation
 from web.ready import the_index
+from web.settings import Settings
 
 blueprint = Blueprint("telemetry", __name__)
 
@@ -34,3 +40,22 @@ def readyz() -> Response:
             languages=list(manifest.languages),
         )
     )
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Give the counts in Prometheus' text format, to those networks that the settings name; others find nothing."""
+    if not _may_read_metrics():
+        raise NotFound("There is nothing here.")
+    return Response(Metrics.of_app().written(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _may_read_metrics() -> bool:
+    settings: Settings = current_app.extensions["sourcier-settings"]
+    if settings.trusted_proxy is None and "X-Forwarded-For" in request.headers:
+        return False  # a proxy that the settings do not know: whoever stands behind it has its address here
+    try:
+        address = ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    return any(address in ip_network(network) for network in settings.metrics_from)

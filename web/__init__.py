@@ -10,6 +10,7 @@ from flask.json.provider import DefaultJSONProvider
 from web.api import blueprint as api_blueprint
 from web.asking import Asking
 from web.faults import fault_of, json_fault
+from web.feedback import blueprint as feedback_blueprint
 from web.pages import blueprint as pages_blueprint
 from web.pages import fault_page
 from web.ready import Answerer, Index, Ready
@@ -35,7 +36,7 @@ def create_app(settings: Settings, answerer: Answerer | None, index: Index | Non
     app.extensions["sourcier-settings"] = settings
     app.extensions["sourcier-asking"] = Asking(settings, ready)
 
-    for blueprint in (api_blueprint, telemetry_blueprint, pages_blueprint):
+    for blueprint in (api_blueprint, feedback_blueprint, telemetry_blueprint, pages_blueprint):
         app.register_blueprint(blueprint)
     app.before_request(_name_request)
     app.after_request(_set_headers)
@@ -60,6 +61,8 @@ def _set_headers(response: Response) -> Response:
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     headers["X-Request-Id"] = g.request_id
+    if "questions_ahead" in g:
+        headers["X-Questions-Ahead"] = str(g.questions_ahead)
     if request.endpoint != "static":
         headers["Cache-Control"] = "no-store"
     return response

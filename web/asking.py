@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
-from flask import current_app, request
+from flask import current_app, g, request
 
 from index.filters import NO_FILTERS, Filters
 from qa.answers import Answer, Event
@@ -48,6 +48,7 @@ class Asking:
         self._seconds = settings.answer_seconds
         self._ready = ready
         threads = settings.threads - max(2, settings.threads // 4)
+        self._under_way: set[int] = set()  # a set, for adding and taking out are one step each
         self._places = threading.BoundedSemaphore(min(threads, settings.queue_size + 1))
 
     @classmethod
@@ -56,6 +57,11 @@ class Asking:
         if not isinstance(asking, cls):
             raise TypeError("this Flask app was not made by web.create_app")
         return asking
+
+    @property
+    def under_way(self) -> int:
+        """How many questions are being answered now."""
+        return len(self._under_way)
 
     def events(
         self, question: str, history: Sequence[Turn], k: int, filters: Filters = NO_FILTERS
@@ -66,6 +72,7 @@ class Asking:
         the server noticed that the reader left.
         """
         answerer, _ = self._ready.pair
+        g.questions_ahead = self.under_way
         gone: Callable[[], bool] = request.environ.get("waitress.client_disconnected", lambda: False)
         left = threading.Event()
 
@@ -80,6 +87,8 @@ class Asking:
     ) -> Generator[Event | None, None, None]:
         if not self._places.acquire(blocking=False):
             raise Busy(BUSY_RETRY_S)
+        here = id(left)
+        self._under_way.add(here)
         try:
             outbox: queue.SimpleQueue[Event | _Failed | _Ended] = queue.SimpleQueue()
             threading.Thread(target=_work, args=(ask, cancelled, outbox), name="answer", daemon=True).start()
@@ -100,6 +109,7 @@ class Asking:
                 yield item
         finally:
             left.set()
+            self._under_way.discard(here)
             self._places.release()
 
 

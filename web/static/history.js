@@ -1,7 +1,7 @@
 // The panel of earlier conversations: open one again, take it along, delete it, delete them all.
 
 import { conversationAsJson, conversationAsMarkdown, download, fileName } from "./export.js";
-import { clone, counted, moment, said, words } from "./page.js";
+import { clone, counted, moment, said, unbroken, words } from "./page.js";
 import { canKeep, forget, forgetAll, keptConversations } from "./store.js";
 
 const dialog = document.getElementById("history");
@@ -48,7 +48,7 @@ export function setUpHistory({ current, open, gone }) {
     const made = clone("entry-template");
     const title = conversation.turns[0].question;
     const button = made.querySelector(".entry-open");
-    button.textContent = title;
+    button.textContent = unbroken(title);
     button.addEventListener("click", () => {
       dialog.close();
       if (!isCurrent) open(conversation);

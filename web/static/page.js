@@ -44,6 +44,11 @@ export function readable(text) {
     .replace(/\n\s*\n/g, "\n");
 }
 
+/** A question as it was typed, but no line begins with its question mark. */
+export function unbroken(text) {
+  return text.replace(/ (?=[?!;:»])/g, "\u202f").replace(/« /g, "«\u202f");
+}
+
 /** A new element; text is only ever text. */
 export function element(name, className, text) {
   const made = document.createElement(name);

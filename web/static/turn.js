@@ -2,7 +2,7 @@
 
 import { makeCard, showCited } from "./cards.js";
 import { describe } from "./filters.js";
-import { articlePath, clone, counted, element, language, said, words } from "./page.js";
+import { articlePath, clone, counted, element, language, said, unbroken, words } from "./page.js";
 
 const BUSY = ["searching", "reading", "writing"]; // something is going on, and words.<state> says what
 
@@ -15,7 +15,7 @@ export class TurnView {
   constructor(question, filters) {
     this.root = clone("turn-template");
     this.question = question;
-    this.find(".turn-question-text").textContent = question;
+    this.find(".turn-question-text").textContent = unbroken(question);
     const limits = describe(filters);
     this.find(".turn-filters").hidden = limits === "";
     this.find(".turn-filters-text").textContent = limits;
@@ -70,7 +70,7 @@ export class TurnView {
   showSearchedAs(query) {
     const differs = query.trim() !== this.question;
     this.find(".searched-as").hidden = !differs;
-    this.find(".searched-as-text").textContent = differs ? query : "";
+    this.find(".searched-as-text").textContent = differs ? unbroken(query) : "";
   }
 
   /** Appends a sentence; gives its text, "" where it is not for readers. */

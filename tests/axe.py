@@ -23,7 +23,16 @@ def fetch_axe(folder: Path) -> Path:
     npm = shutil.which("npm")
     problem = "npm is not installed"
     if npm:
-        command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, f"axe-core@{VERSION}"]
+        command = [
+            npm,
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--prefix",
+            folder,
+            f"axe-core@{VERSION}",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         if done.returncode == 0:
             return folder / "node_modules" / "axe-core" / "axe.min.js"

@@ -129,7 +129,7 @@ def test_axe_finds_nothing_in_any_state(
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_axe_finds_nothing_on_the_other_pages(browser: Browser, axe: Path, scheme: str, language: str) -> None:
     app, _ = make_app(bridge_script(), [found_bridge(), declined()])
-    how: dict[str, Any] = {"locale": LOCALES[language], "color_scheme": scheme}
+    how: dict[str, Any] = {"locale": LOCALES[language], "color_scheme": scheme, "reduced_motion": "reduce"}
     with running(app) as url:
         for path in ("/articles/pont-tanneurs-fermeture?start=10&end=40", "/articles/flood/river-notes", "/nowhere"):
             with opened(browser, url + path, **how) as page:

@@ -29,6 +29,8 @@ MOST_ID_CHARACTERS = 1_000
 # About 50,000 verdicts with their answers. A file that strangers can write to must end somewhere.
 MOST_BYTES = 64 * 1024 * 1024
 
+# JSON lets them stand, but many a reader of lines ends a line there.
+_OTHER_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 FIELDS = ("id", "verdict", "reason", "comment", "question", "answer", "articles")
 
 blueprint = Blueprint("feedback", __name__)
@@ -87,8 +89,8 @@ def read_feedback(body: Mapping[str, object], settings: Settings) -> Feedback:
 
 def store_feedback(given: Feedback, home: Path, at: datetime) -> None:
     """Append one line and wait until it is on the disk. Raises FeedbackFull, OSError."""
-    line = json.dumps({"at": at.isoformat(timespec="seconds"), **asdict(given)}, ensure_ascii=False) + "\n"
-    data = line.encode()
+    line = json.dumps({"at": at.isoformat(timespec="seconds"), **asdict(given)}, ensure_ascii=False)
+    data = _OTHER_LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", line).encode() + b"\n"
     home.mkdir(parents=True, exist_ok=True)
     with _writing, open(home / FEEDBACK_FILE, "a+b", opener=_private) as file:
         size = file.seek(0, os.SEEK_END)

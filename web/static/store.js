@@ -100,12 +100,21 @@ function keys() {
 }
 
 function isConversation(one) {
-  return (
-    one?.version === VERSION &&
-    typeof one.id === "string" &&
-    Number.isFinite(one.started) &&
-    Array.isArray(one.turns) &&
-    one.turns.length > 0 &&
-    one.turns.every((turn) => typeof turn?.question === "string" && (turn.answer || turn.stopped))
-  );
+  const { version, id, started, turns } = one ?? {};
+  const whole = version === VERSION && typeof id === "string" && isMoment(started);
+  return whole && Array.isArray(turns) && turns.length > 0 && turns.every(isTurn);
+}
+
+function isTurn(turn) {
+  const { question, filters, asked, sentences, answer, stopped } = turn ?? {};
+  const whole = typeof question === "string" && isMoment(asked) && filters && Array.isArray(sentences);
+  return whole && (answer ? isAnswer(answer) : stopped === true);
+}
+
+function isAnswer({ answer, sentences, citations, passages }) {
+  return typeof answer === "string" && [sentences, citations, passages].every(Array.isArray);
+}
+
+function isMoment(milliseconds) {
+  return typeof milliseconds === "number" && Number.isFinite(new Date(milliseconds).getTime());
 }

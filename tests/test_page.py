@@ -86,8 +86,13 @@ def test_evidence_then_checked_sentences_then_the_quote(browser: Browser, size: 
         assert also.nth(1).inner_text() == "Aussi dans\u00a0: Valley Notes, <i>nowhere</i>"
         assert also.nth(1).locator("a").first.get_attribute("href") == "/articles/flood/river-notes"
         announced = page.locator("#live p").all_text_contents()
-        assert announced == [WORDS["fr"]["announce_searching"], "3 passages trouvés, lecture en cours.", first.sentence.text, second.sentence.text,
-                             WORDS["fr"]["announce_done"]]  # fmt: skip
+        assert announced == [
+            WORDS["fr"]["announce_searching"],
+            "3 passages trouvés, lecture en cours.",
+            first.sentence.text,
+            second.sentence.text,
+            WORDS["fr"]["announce_done"],
+        ]
 
         page.click('.cite[data-number="2"]')
         quote = page.wait_for_selector("#reader mark#quote")

@@ -1,4 +1,4 @@
-"""Every state of the page held against WCAG 2.2 AA by axe-core, and what no checker can see: keyboard, focus, motion."""
+"""Every state of the page held against WCAG 2.2 AA by axe-core, and what it cannot see: keyboard, focus, motion."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_a_whole_conversation_by_keyboard_alone(browser: Browser, tmp_path: Path
 
 
 def test_the_focus_is_always_to_be_seen(browser: Browser) -> None:
-    """Whatever the tab key reaches has an outline (or its box has), and is not below the composer (WCAG 2.4.7, 2.4.11)."""
+    """Whatever the tab key reaches is outlined, or its box is, and not below the composer (WCAG 2.4.7, 2.4.11)."""
     app, _ = make_app(bridge_script())
     with running(app) as url, opened(browser, url, PHONE) as page:
         ask(page, "Quand rouvre le pont des Tanneurs ?")

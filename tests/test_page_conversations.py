@@ -163,7 +163,8 @@ def test_the_export_has_every_sentence_and_its_source(browser: Browser) -> None:
 
 
 def test_without_storage_the_page_works_as_long_as_it_is_open(browser: Browser) -> None:
-    refused = "for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, {get() { throw new DOMException('', 'SecurityError'); }})"
+    refused = """for (const name of ['localStorage', 'sessionStorage'])
+      Object.defineProperty(window, name, {get() { throw new DOMException('', 'SecurityError'); }});"""
     app, _ = make_app(bridge_script(), bridge_script())
     with running(app) as url, opened(browser, url) as page:
         page.add_init_script(refused)

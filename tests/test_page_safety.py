@@ -201,8 +201,9 @@ KEPT = {"version": 1, "id": "a", "started": 1, "turns": [TURN]}
 def test_what_lies_in_storage_is_only_text_or_nothing(browser: Browser, tmp_path: Path, change: dict[str, Any]) -> None:
     with hostile(browser, tmp_path) as (page, _):
         value = {**KEPT, **change}
-        page.evaluate("([id, text]) => { localStorage['sourcier-conversation-' + id] = text; sessionStorage['sourcier-open'] = id; }",
-                      [value["id"], json.dumps(value)])  # fmt: skip
+        key = f"sourcier-conversation-{value['id']}"
+        page.evaluate("([key, text]) => { localStorage[key] = text; }", [key, json.dumps(value)])
+        page.evaluate("id => { sessionStorage['sourcier-open'] = id; }", value["id"])
         page.evaluate("localStorage['sourcier-conversation-b'] = '{broken'")
         page.reload()
         page.click("#open-history")

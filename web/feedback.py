@@ -20,6 +20,8 @@ from web.validation import read_text
 
 Verdict = Literal["up", "down"]
 Reason = Literal["", "wrong", "incomplete", "off_topic", "source", "outdated", "other"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+REASONS: tuple[Reason, ...] = get_args(Reason)
 
 FEEDBACK_FILE = "feedback.jsonl"
 MOST_COMMENT_CHARACTERS = 1_000
@@ -68,16 +70,17 @@ def read_feedback(body: Mapping[str, object], settings: Settings) -> Feedback:
     for name in body:
         if name not in FIELDS:
             raise BadRequest(f"Unknown field {name[:40]!a}. Known fields: {', '.join(FIELDS)}.")
-    verdict, reason = body.get("verdict"), body.get("reason", "")
-    if verdict not in get_args(Verdict):
+    verdict = next((one for one in VERDICTS if one == body.get("verdict")), None)
+    if verdict is None:
         raise BadRequest("'verdict' must be 'up' or 'down'.")
-    if reason not in get_args(Reason):
-        raise BadRequest(f"'reason' must be one of: {', '.join(one for one in get_args(Reason) if one)}; or empty.")
-    name = body.get("id", "")
-    if not isinstance(name, str) or not re.fullmatch("[0-9a-zA-Z-]{0,40}", name):
+    reason = next((one for one in REASONS if one == body.get("reason", "")), None)
+    if reason is None:
+        raise BadRequest(f"'reason' must be one of: {', '.join(one for one in REASONS if one)}; or empty.")
+    given = body.get("id", "")
+    if not isinstance(given, str) or not re.fullmatch("[0-9a-zA-Z-]{0,40}", given):
         raise BadRequest("'id' must be at most 40 letters, digits and hyphens.")
     return Feedback(
-        id=name,
+        id=given,
         verdict=verdict,
         reason=reason,
         comment=read_text(body.get("comment", ""), "comment", MOST_COMMENT_CHARACTERS, may_be_empty=True),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -49,13 +49,14 @@ def opened(
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    # A refusal by the server is logged by the browser too, and is what some tests are about.
-    page.on(
-        "console",
-        lambda message: (
-            problems.append(message.text) if message.type == "error" and "status of" not in message.text else None
-        ),
-    )
+    # A refusal by the server and a line that is down are logged by the browser too, and are what some tests are about.
+    expected = ("status of", "ERR_INTERNET_DISCONNECTED")
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(part in message.text for part in expected):
+            problems.append(message.text)
+
+    page.on("console", hear)
     try:
         page.goto(url)
         yield page

@@ -58,7 +58,7 @@ def test_evidence_then_checked_sentences_then_the_quote(browser: Browser, size: 
         ask(page, "Quand rouvre le pont des Tanneurs ?")
         page.wait_for_selector(".turn[data-state=searching]")
         assert page.text_content(".status-text") == WORDS["fr"]["searching"]
-        assert page.text_content(".turn-question-text") == "Quand rouvre le pont des Tanneurs ?"
+        assert page.text_content(".turn-question-text") == "Quand rouvre le pont des Tanneurs\u202f?"
         gates[0].set()
 
         page.wait_for_selector(".turn[data-state=reading] .card")
@@ -72,7 +72,7 @@ def test_evidence_then_checked_sentences_then_the_quote(browser: Browser, size: 
         assert no_sideways_scroll(page)
         gates[1].set()
 
-        page.wait_for_selector(".turn[data-state=checking] .sentence")
+        page.wait_for_selector(".turn[data-state=writing] .sentence")
         assert page.locator(".sentence").count() == 1
         assert page.locator(".sentence").text_content() == f"{first.sentence.text}\u2060[1]"
         gates[2].set()
@@ -86,8 +86,13 @@ def test_evidence_then_checked_sentences_then_the_quote(browser: Browser, size: 
         assert also.nth(1).inner_text() == "Aussi dans\u00a0: Valley Notes, <i>nowhere</i>"
         assert also.nth(1).locator("a").first.get_attribute("href") == "/articles/flood/river-notes"
         announced = page.locator("#live p").all_text_contents()
-        assert announced == ["3 passages trouvés, lecture en cours.", first.sentence.text, second.sentence.text,
-                             WORDS["fr"]["announce_done"]]  # fmt: skip
+        assert announced == [
+            WORDS["fr"]["announce_searching"],
+            "3 passages trouvés, lecture en cours.",
+            first.sentence.text,
+            second.sentence.text,
+            WORDS["fr"]["announce_done"],
+        ]
 
         page.click('.cite[data-number="2"]')
         quote = page.wait_for_selector("#reader mark#quote")
@@ -147,7 +152,7 @@ def test_a_follow_up_carries_the_conversation(browser: Browser) -> None:
         assert not page.locator(".searched-as").is_visible()
         ask(page, "Et combien ça coûte ?")
         page.wait_for_selector(".turn:nth-child(2)[data-state=answered]")
-        assert page.locator(".searched-as-text").nth(1).text_content() == query
+        assert page.locator(".searched-as-text").nth(1).text_content() == query.replace(" ?", "\u202f?")
         assert answerer.asked[1].history == (Turn("Quand rouvre le pont des Tanneurs ?", answer_bridge().text),)
 
         page.reload()  # the conversation is this tab's
@@ -181,15 +186,79 @@ def test_a_declined_question(browser: Browser) -> None:
         assert page.locator(".sentence").count() == 0
 
 
-def test_busy_then_a_retry(browser: Browser) -> None:
+def test_busy_is_counted_down_and_asked_again(browser: Browser) -> None:
     with asking(browser, [Busy(2)], bridge_script()) as (page, answerer):
         ask(page, "Quand rouvre le pont des Tanneurs ?")
+        page.wait_for_selector(".turn[data-state=waiting]")
+        assert page.text_content(".error-text") == WORDS["fr"]["waiting_busy"]
+        assert page.text_content(".countdown") == "Nouvel essai dans 2 secondes."
+        spoken = f"{WORDS['fr']['waiting_busy']} Nouvel essai dans 2 secondes."
+        assert page.locator("#live p").last.text_content() == spoken
+        page.wait_for_selector(".countdown:text('dans 1 seconde.')")
+        assert page.locator("#live p").last.text_content() == spoken  # the countdown is for the eyes
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert page.locator(".turn").count() == 1
+        assert not page.locator(".turn-error").is_visible()
+        assert answerer.asked[1].history == ()
+
+
+def test_a_reader_who_waits_may_ask_at_once_or_stop(browser: Browser) -> None:
+    with asking(browser, [Busy(60)], bridge_script(), [Busy(60)]) as (page, answerer):
+        ask(page, "Quand rouvre le pont des Tanneurs ?")
+        page.click(".turn[data-state=waiting] .retry")
+        page.wait_for_selector(".turn[data-state=answered]")
+        ask(page, "Et combien ça coûte ?")
+        page.wait_for_selector(".turn[data-state=waiting]")
+        page.click("#stop")
+        page.wait_for_selector(".turn:nth-child(2)[data-state=stopped]")
+        assert page.locator("#ask").is_visible()
+        assert len(answerer.asked) == 3
+
+
+def test_offline_waits_for_the_line(browser: Browser) -> None:
+    with asking(browser, bridge_script(), [found_bridge(), UntilCancelled()], bridge_script()) as (page, answerer):
+        page.context.set_offline(True)
+        ask(page, "Quand rouvre le pont des Tanneurs ?")
+        page.wait_for_selector(".turn[data-state=offline]")
+        assert page.text_content(".error-title") == WORDS["fr"]["offline_title"]
+        page.context.set_offline(False)
+        page.wait_for_selector(".turn[data-state=answered]")
+
+        ask(page, "Et combien ça coûte ?")
+        page.wait_for_selector(".turn:nth-child(2)[data-state=reading]")
+        page.context.set_offline(True)  # in the middle of an answer
+        page.wait_for_selector(".turn:nth-child(2)[data-state=offline]")
+        page.context.set_offline(False)
+        page.wait_for_selector(".turn:nth-child(2)[data-state=answered]")
+        assert page.locator(".turn:nth-child(2) .card").count() == 3
+        assert page.locator(".turn:nth-child(2) .sentence").count() == 2
+        assert len(answerer.asked) == 3
+
+
+def test_an_error_may_be_tried_again_and_is_no_part_of_the_conversation(browser: Browser) -> None:
+    with asking(browser, [found_bridge(), ZeroDivisionError("secret")], bridge_script()) as (page, answerer):
+        ask(page, "Quand ?")
         page.wait_for_selector(".turn[data-state=failed]")
-        assert page.text_content(".error-text") == WORDS["fr"]["error_busy"]
+        assert page.text_content(".error-title") == WORDS["fr"]["error_title"]
         page.click(".retry")
         page.wait_for_selector(".turn[data-state=answered]")
         assert page.locator(".turn").count() == 1
         assert answerer.asked[1].history == ()
+
+
+def test_the_page_says_how_many_others_are_answered(browser: Browser) -> None:
+    gate = threading.Event()
+    app, _ = make_app([found_bridge(), gate, answer_bridge()], [found_bridge(), gate, answer_bridge()])
+    with running(app) as url, opened(browser, url) as page, opened(browser, url) as other:
+        ask(page, "Quand ?")
+        page.wait_for_selector(".turn[data-state=reading]")
+        assert page.text_content(".ahead") == ""
+        ask(other, "Quand ?")
+        other.wait_for_selector(".turn[data-state=reading]")
+        assert other.text_content(".ahead") == WORDS["fr"]["ahead_one"]
+        gate.set()
+        other.wait_for_selector(".turn[data-state=answered]")
+        page.wait_for_selector(".turn[data-state=answered]")
 
 
 def test_a_stream_that_breaks_says_so_and_keeps_what_was_checked(browser: Browser) -> None:
@@ -239,7 +308,7 @@ def test_a_folded_card_opens_and_counts_characters_as_the_server_does(browser: B
     gate = threading.Event()
     with asking(browser, [*bridge_script()[:-1], gate, answer_bridge()]) as (page, _):
         ask(page, "Quand ?")
-        page.wait_for_selector(".turn[data-state=checking]")
+        page.wait_for_selector(".turn[data-state=writing]")
         card = page.locator(".card").nth(1)
         assert not card.locator(".far").first.is_visible()
         card.locator(".expand").click()

@@ -281,11 +281,11 @@ def test_hostile_questions_and_answers_are_escaped_in_the_page() -> None:
     assert response.headers["Retry-After"] == "2"
     assert "<script>alert" not in response.text
     page = Page(response.text)
-    assert page.all("textarea") == [attack]
+    assert page.all("textarea", id="question") == [attack]
     assert WORDS["fr"]["error_busy"] in page.all(class_="error-text")
     html = make_app()[0].test_client().get("/", query_string={"q": attack}).text
     assert "<script>alert" not in html
-    assert Page(html).all("textarea") == [attack]
+    assert Page(html).all("textarea", id="question") == [attack]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from web.asking import Asking
 from web.cross_origin import allow_origins
 from web.docs import blueprint as docs_blueprint
 from web.faults import fault_of, json_fault
+from web.feedback import blueprint as feedback_blueprint
 from web.metrics import Metrics
 from web.openai_api import blueprint as openai_blueprint
 from web.openai_bodies import openai_error
@@ -52,6 +53,7 @@ def create_app(settings: Settings, answerer: Answerer | None, index: Index | Non
 
     for blueprint in (
         api_blueprint,
+        feedback_blueprint,
         openai_blueprint,
         telemetry_blueprint,
         openapi_blueprint,
@@ -94,6 +96,8 @@ def _set_headers(response: Response) -> Response:
     headers["Referrer-Policy"] = "same-origin"
     headers["X-Request-Id"] = g.request_id
     headers["X-Api-Version"] = API_VERSION
+    if "questions_ahead" in g:
+        headers["X-Questions-Ahead"] = str(g.questions_ahead)
     if request.endpoint != "static":
         headers["Cache-Control"] = "no-store"
     return response

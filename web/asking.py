@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
-from flask import current_app, request
+from flask import current_app, g, request
 
 from index.filters import NO_FILTERS, Filters
 from qa.answers import Answer, Event
@@ -76,6 +76,7 @@ class Asking:
         the server noticed that the reader left.
         """
         answerer, _ = self._ready.pair
+        g.questions_ahead = self.under_way
         gone: Callable[[], bool] = request.environ.get("waitress.client_disconnected", lambda: False)
         left = threading.Event()
 

@@ -148,6 +148,12 @@ class ArticlePage(TypedDict):
     next: Annotated[str | None, Field(description="Where the next page is; null on the last one")]
 
 
+class Stored(TypedDict):
+    """Feedback was stored."""
+
+    status: Literal["stored"]
+
+
 class Alive(TypedDict):
     """The process lives."""
 

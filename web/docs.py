@@ -146,7 +146,7 @@ def _operations(document: Json, tag: str) -> Iterator[Shown]:
 
 
 def _shown(document: Json, path: str, method: str, operation: Json) -> Shown:
-    done = operation["responses"]["200"]["content"]
+    done = next(answer for status, answer in operation["responses"].items() if status < "300")["content"]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     name = body["$ref"].removeprefix(_PREFIX) if body else None
     answers = [

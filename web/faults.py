@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from flask import Response, current_app, jsonify
@@ -67,6 +68,7 @@ MEANINGS: dict[Code, Meaning] = {
 }
 
 LOADING_RETRY_S = 5  # loading the models takes 5 to 30 s; asking more often than this is only noise
+FULL_RETRY_S = 3_600  # until somebody has moved a full file away
 
 _CODES: dict[int, Code] = {
     400: "bad_request",
@@ -102,6 +104,13 @@ class ClientGone(Exception):
     """Nobody is left to read the answer."""
 
 
+class FeedbackFull(Exception):
+    """The file of readers' verdicts is as large as it may be."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is full: move it away, and verdicts are stored again.")
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What the client is told. `retry_after` is in whole seconds; `param` is the field that is wrong."""
@@ -135,6 +144,9 @@ def fault_of(error: BaseException, request_id: str) -> Fault:
         # Its own message names folders of this machine: for the log, not for the outside.
         log.error("request %s: %s", request_id, error)
         return Fault(503, "not_ready", "The index cannot be used at the moment.", LOADING_RETRY_S)
+    if isinstance(error, FeedbackFull):
+        log.error("request %s: %s", request_id, error)
+        return Fault(503, "busy", "No more feedback can be stored at the moment.", FULL_RETRY_S)
     if isinstance(error, SourcierError):
         log.error("request %s: %s", request_id, error)
     else:

@@ -152,7 +152,8 @@ def _responses(operation: Operation, schemas: Mapping[type, Json]) -> Json:
     content: Json = {"application/json": {"schema": schemas[operation.gives]}}
     if operation.events:
         content["text/event-stream"] = {"schema": _stream(operation, schemas)}
-    responses: Json = {"200": {"description": "Done.", "headers": _header_references(always), "content": content}}
+    done = {"description": "Done.", "headers": _header_references(always), "content": content}
+    responses: Json = {str(operation.status): done}
     by_status: dict[int, list[Code]] = {}
     for code in operation.codes:
         by_status.setdefault(MEANINGS[code].status, []).append(code)

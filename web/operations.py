@@ -13,14 +13,14 @@ from werkzeug.routing import Rule
 from web.faults import Code, Error
 
 View = TypeVar("View", bound=Callable[..., Any])
-Tag = Literal["Answers", "Articles", "OpenAI-compatible", "Operation"]
+Tag = Literal["Answers", "Articles", "Feedback", "OpenAI-compatible", "Operation"]
 
 _ATTRIBUTE = "sourcier_operation"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `gives` and `error` are the bodies of status 200 and of the others, TypedDicts.
+    """One method of one path. `gives` and `error` are the bodies of `status` and of all others, TypedDicts.
 
     `faults` are the codes beside the usual ones: `not_ready` and `internal`, and where there is anything to get wrong
     `bad_request` and `too_large`.
@@ -35,6 +35,7 @@ class Operation:
     faults: tuple[Code, ...] = ()
     needs_models: bool = True
     error: type = Error
+    status: int = 200
 
     @property
     def codes(self) -> tuple[Code, ...]:
@@ -62,9 +63,10 @@ def operation(
     faults: tuple[Code, ...] = (),
     needs_models: bool = True,
     error: type = Error,
+    status: int = 200,
 ) -> Callable[[View], View]:
     """Describe a view. Its docstring is the rest of the description: the first line is the summary."""
-    described = Operation(tag, gives, takes, query, path or {}, events or {}, faults, needs_models, error)
+    described = Operation(tag, gives, takes, query, path or {}, events or {}, faults, needs_models, error, status)
 
     def describe(view: View) -> View:
         vars(view)[_ATTRIBUTE] = described  # functools.wraps hands attributes on, so decorators above do no harm

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, current_app, g, make_response, render_template, request
@@ -17,19 +19,23 @@ from web.ready import Index, Ready, the_index
 from web.settings import Settings
 from web.turn_view import Turn, article_path, failed_turn, safe_link, shown_turn
 from web.validation import read_text
-from web.words import WORDS, counted, long_date, page_language
+from web.words import WORDS, counted, language_name, long_date, page_language
 
 LATEST_ARTICLES = 4  # on the empty page
 MOST_SPANS = 50  # highlighted on one article page
 MOST_SOURCES = 200  # to choose from
-FILTER_FIELDS = ("since", "until", "source")
+LONGEST_FILTER = 300  # characters of a filter in a link
+FILTER_FIELDS = ("since", "until", "source", "language")
 
 blueprint = Blueprint("pages", __name__)
 
 
 @blueprint.get("/")
 def chat() -> Response:
-    """Show the chat page; `?q=` puts a question into the box, which the page's script asks at once."""
+    """Show the chat page; `?q=` puts a question into the box, which the page's script asks at once.
+
+    The filters may stand beside it (`&since=2025-10-01&source=…`), as they do in a link to a question.
+    """
     longest = _settings().max_question_characters
     return _chat_page(request.args.get("q", "").strip()[:longest], None)
 
@@ -86,13 +92,22 @@ def _chat_page(question: str, turn: Turn | None) -> Response:
     ready = Ready.of(current_app)
     index: Index | None = ready.pair[1] if ready.is_filled else None
     settings = _settings()
+    language = page_language(request)
+    given = request.form if request.method == "POST" else request.args
+    filtered = {name: value[:LONGEST_FILTER] for name in FILTER_FIELDS if (value := given.get(name))}
     return _page(
         "chat.html",
         question=question,
         turn=turn,
+        scripts=_scripts(),
+        suggestions=[],
         ready=index is not None,
-        filtered={name: value for name in FILTER_FIELDS if (value := request.form.get(name))},
-        sources=index.sources(MOST_SOURCES) if index else [],
+        filtered=filtered,
+        sources=_choices(index.sources(MOST_SOURCES) if index else [], filtered.get("source")),
+        languages=[
+            (code, language_name(code, language))
+            for code in _choices(sorted(index.manifest.languages) if index else [], filtered.get("language"))
+        ],
         latest=index.articles(0, LATEST_ARTICLES) if index and not turn else [],
         article_count=index.manifest.articles if index else 0,
         settings=settings,
@@ -102,6 +117,17 @@ def _chat_page(question: str, turn: Turn | None) -> Response:
             "turn": settings.max_turn_characters,
         },
     )
+
+
+def _choices(known: Sequence[str], chosen: str | None) -> list[str]:
+    """What a select offers: what a link chose is among it, though no article has it any more."""
+    return [*known, chosen] if chosen and chosen not in known else list(known)
+
+
+@cache
+def _scripts() -> list[str]:
+    """The page's modules: named in its head, they are fetched side by side rather than one after the other."""
+    return sorted(path.name for path in (Path(__file__).parent / "static").glob("*.js"))
 
 
 def _page(template: str, **values: Any) -> Response:

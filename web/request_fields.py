@@ -52,9 +52,9 @@ class Closed(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text without control characters, no longer than the setting `longest` says; the blanks around it are cut."""
+    """A text without control characters; the blanks around it are cut. `longest`: characters, or a setting's name."""
 
-    longest: str
+    longest: str | int
     may_be_blank: bool = False
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -63,35 +63,36 @@ class Text:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         start = "" if self.may_be_blank else f"[{_BLANK}]*[^{_BLANK}{_CONTROL}]"
         pattern = f"^{start}[^{_CONTROL}]*$"
-        return {"type": "string", "maxLength": {"setting": self.longest}, "pattern": pattern}
+        return {"type": "string", "maxLength": _described(self.longest), "pattern": pattern}
 
     def _read(self, value: object, info: Info) -> str:
         try:
-            return checked_text(value, getattr(_settings(info), self.longest), may_be_blank=self.may_be_blank)
+            return checked_text(value, _limit(self.longest, info), may_be_blank=self.may_be_blank)
         except Problem as problem:
             raise failure(str(problem)) from problem
 
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """A list of no more turns than the setting `most` says."""
+    """A list that may not be longer than `most`: a number, or the name of a setting. `of` is what it is a list of."""
 
-    most: str
+    most: str | int
+    of: str
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_before_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        return {**handler(schema), "type": ["array", "null"], "maxItems": {"setting": self.most}}
+        return {**handler(schema), "type": ["array", "null"], "maxItems": _described(self.most)}
 
     def _check(self, value: object, info: Info) -> object:
-        most = getattr(_settings(info), self.most)
+        most = _limit(self.most, info)
         if value is None:
             return ()
         if not isinstance(value, list):
-            raise failure(f"must be a list of turns, not {sort_of(value)}.")
+            raise failure(f"must be a list of {self.of}, not {sort_of(value)}.")
         if len(value) > most:
-            raise failure(f"has {len(value)} turns, at most {most} are taken.")
+            raise failure(f"has {len(value)} {self.of}, at most {most} are taken.")
         return tuple(value)
 
 
@@ -182,6 +183,15 @@ def sort_of(value: object) -> str:
 def failure(words: str) -> PydanticCustomError:
     """An error that goes on behind the name of its field."""
     return PydanticCustomError("behind_name", "{words}", {"words": words})
+
+
+def _limit(given: str | int, info: Info) -> int:
+    limit: int = getattr(_settings(info), given) if isinstance(given, str) else given
+    return limit
+
+
+def _described(given: str | int) -> int | dict[str, str]:
+    return {"setting": given} if isinstance(given, str) else given
 
 
 def _settings(info: Info) -> Settings:

@@ -45,7 +45,7 @@ class AskRequest(Closed):
     question: Question
     history: Annotated[
         tuple[HistoryTurn, ...],
-        AtMost("max_history_turns"),
+        AtMost("max_history_turns", "turns"),
         Field(description="Earlier exchanges, oldest first; a follow-up is completed from them"),
     ] = ()
     k: PassagesWanted = None

@@ -1,179 +1,128 @@
-// The conversation: asks, shows what comes, keeps the turns of this tab, and sends them with a follow-up.
+// The page: the box to ask in, the conversation below it, and what is kept of it. Start here.
 
-import { readEvents } from "./event_stream.js";
-import { hidePreview, readHere, showPreview } from "./reader.js";
-import { TurnView, counted, foldable, page, words } from "./turn.js";
+import { askUntilAnswered } from "./asking.js";
+import { foldable } from "./cards.js";
+import { newConversation, newTurn, pastTurns } from "./conversation.js";
+import { chosenFilters, showFilters } from "./filters.js";
+import { setUpHistory } from "./history.js";
+import { announce, page, silence, words } from "./page.js";
+import { previewMarks } from "./preview.js";
+import { readHere } from "./reader.js";
+import { closeConversation, keep, onForgotten, openConversation } from "./store.js";
+import { TurnView } from "./turn.js";
+import { showTools } from "./turn_tools.js";
 
-const KEPT = "sourcier-turns"; // in sessionStorage: this tab only, gone when it closes
 const RECHECK_MS = 2000;
-const FILTERS = ["since", "until", "source"];
 
 const form = document.getElementById("ask-form");
 const box = document.getElementById("question");
-const conversation = document.getElementById("conversation");
-const live = document.getElementById("live");
+const section = document.getElementById("conversation");
 const stop = document.getElementById("stop");
 const fresh = document.getElementById("new-conversation");
 const views = new WeakMap(); // .turn -> TurnView
 
-let turns = []; // {question, found, sentences, answer, stopped} in order
+let conversation = newConversation();
 let asking = null; // AbortController of the answer under way
 let awake = page.ready;
+let toldFull = false;
 
-function add(question) {
-  const view = new TurnView(question);
-  const turn = { question, found: null, sentences: [], answer: null, stopped: false };
-  turns.push(turn);
+function show(turn) {
+  const view = new TurnView(turn.question, turn.filters);
   views.set(view.root, view);
-  conversation.append(view.root);
+  section.append(view.root);
   showMode();
-  return { turn, view };
+  return view;
 }
 
-async function ask(question) {
-  const history = pastTurns();
-  const { turn, view } = add(question);
+async function ask(question, filters) {
+  const here = conversation;
+  const turn = newTurn(question, filters);
+  const history = pastTurns(here.turns, page.limits);
+  here.turns.push(turn);
+  const view = show(turn);
   view.root.scrollIntoView({ block: "start" });
-  asking = new AbortController();
+  const mine = new AbortController();
+  asking = mine;
   showMode();
-  const retry = () => {
-    turns = turns.filter((one) => one !== turn);
-    view.root.remove();
-    ask(question);
-  };
   try {
-    const response = await fetch("/api/ask", {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
-      body: JSON.stringify({ question, history, filters: filters(), stream: true }),
-      signal: asking.signal,
-    });
-    const problem = response.ok ? await follow(response, turn, view) : await codeOf(response);
-    if (problem) fail(turn, view, problem, retry);
+    const code = await askUntilAnswered(turn, view, history, mine.signal);
+    if (code) fail(here, turn, view, code);
   } catch (error) {
-    if (error.name === "AbortError") {
-      turn.stopped = true;
-      view.showStopped();
-      announce(words.stopped);
-    } else fail(turn, view, "network", retry);
+    if (error.name !== "AbortError") throw error;
+    turn.stopped = true;
+    view.showStopped();
+    if (here === conversation) announce(words.stopped);
   }
+  if (turn.answer || turn.stopped) finish(here, turn, view);
+  if (asking !== mine) return; // another conversation was opened meanwhile
   asking = null;
-  keep();
   showMode();
 }
 
-/** The articles that the reader wants looked at, as the API takes them; empty fields are left out. */
-function filters() {
-  const given = new FormData(form);
-  return Object.fromEntries(FILTERS.map((name) => [name, given.get(name)]).filter(([, value]) => value));
+function finish(here, turn, view) {
+  if (turn.answer || turn.sentences.length) showTools(view, turn, () => save(here));
+  save(here);
 }
 
-function showFilters() {
-  const count = Object.keys(filters()).length;
-  document.getElementById("filter-count").textContent = count ? `(${count})` : "";
-  form.elements.until.min = form.elements.since.value;
+function fail(here, turn, view, code) {
+  here.turns = here.turns.filter((one) => one !== turn); // a question without an answer is no turn of the history
+  const text = words[`error_${code}`] ?? words.error_internal;
+  view.showProblem("failed", words.error_title, text, words.retry, () => {
+    if (asking) return;
+    view.root.remove();
+    ask(turn.question, turn.filters);
+  });
+  announce(`${words.error_title}. ${text}`);
 }
 
-/** Shows each event as it comes; returns the code of what went wrong, or null when the answer is there. */
-async function follow(response, turn, view) {
-  for await (const { event, data } of readEvents(response.body)) {
-    const message = JSON.parse(data);
-    if (event === "passages") {
-      turn.found = message;
-      view.showFound(message);
-      view.state = "reading";
-      if (message.passages.length) announce(counted("announce_found", message.passages.length));
-    } else if (event === "sentence") {
-      turn.sentences.push(message);
-      announce(view.showSentence(message));
-      view.state = "checking";
-    } else if (event === "answer") {
-      turn.answer = message;
-      view.showAnswer(message);
-      announce(message.answered ? words.announce_done : message.answer);
-      return null;
-    } else if (event === "error") return message.error.code;
+function save(one) {
+  const ended = one.turns.filter((turn) => turn.answer || turn.stopped);
+  if (!ended.length || one.forgotten) return;
+  const outcome = keep({ ...one, turns: ended });
+  if (outcome === "full" && !toldFull) {
+    toldFull = true;
+    announce(words.history_full);
+    document.getElementById("notice").textContent = words.history_full;
   }
-  return "network";
 }
 
-async function codeOf(response) {
+/** Shows a kept conversation. What cannot be shown was kept by another version of this page, or by somebody else. */
+function open(kept) {
+  clear();
   try {
-    return (await response.json()).error.code;
-  } catch {
-    return "network"; // a proxy answered in the server's place
+    for (const turn of kept.turns) restore(turn);
+    conversation = kept;
+    keep(kept); // this tab shows it now, and again after a reload
+    announce(words.announce_reopened);
+  } catch (error) {
+    console.warn(error);
+    clear();
   }
 }
 
-function fail(turn, view, code, retry) {
-  turns = turns.filter((one) => one !== turn); // a question without an answer is no turn of the history
-  view.showError(code, retry);
-  announce(`${words.error_title}. ${view.find(".error-text").textContent}`);
-  if (code === "not_ready") wakeUp();
+function restore(turn) {
+  const view = show(turn);
+  if (turn.found) view.showFound(turn.found);
+  for (const sentence of turn.sentences) view.showSentence(sentence);
+  if (turn.answer) view.showAnswer(turn.answer);
+  else view.showStopped();
+  if (turn.answer || turn.sentences.length) showTools(view, turn, () => save(conversation));
 }
 
-function pastTurns() {
-  const { turns: most, turn: longest } = page.limits;
-  const told = turns
-    .map((turn) => ({ question: turn.question, answer: answerText(turn) }))
-    .filter((turn) => turn.answer !== "");
-  return most ? told.slice(-most).map((turn) => ({ ...turn, answer: cut(turn.answer, longest) })) : [];
-}
-
-function answerText(turn) {
-  return turn.answer ? turn.answer.answer : turn.sentences.map((one) => one.sentence.text).join(" ");
-}
-
-function cut(text, longest) {
-  return Array.from(text).slice(0, longest).join("");
-}
-
-function announce(text) {
-  if (!text) return;
-  const line = document.createElement("p");
-  line.textContent = text;
-  live.append(line);
-  while (live.children.length > 6) live.firstElementChild.remove();
-}
-
-function keep() {
-  try {
-    sessionStorage.setItem(KEPT, JSON.stringify(turns.filter((turn) => turn.answer || turn.stopped)));
-  } catch {
-    // Storage is full or forbidden: the conversation lives as long as the page does.
-  }
-}
-
-function restore() {
-  let kept = [];
-  try {
-    kept = JSON.parse(sessionStorage.getItem(KEPT)) ?? [];
-    for (const old of kept) {
-      const { turn, view } = add(old.question);
-      Object.assign(turn, old);
-      if (old.found) view.showFound(old.found);
-      for (const sentence of old.sentences) view.showSentence(sentence);
-      if (old.answer) view.showAnswer(old.answer);
-      else view.showStopped();
-    }
-  } catch {
-    clear(); // kept by another version of this page
-  }
-}
-
-function clear() {
+function clear({ focus = true } = {}) {
   asking?.abort();
-  turns = [];
-  conversation.replaceChildren();
-  live.replaceChildren();
-  keep();
+  asking = null;
+  conversation = newConversation();
+  closeConversation();
+  section.replaceChildren();
+  silence();
   showMode();
   scrollTo(0, 0);
-  box.focus();
+  if (focus) box.focus();
 }
 
 function showMode() {
-  const empty = conversation.childElementCount === 0;
+  const empty = section.childElementCount === 0;
   document.body.classList.toggle("empty", empty);
   fresh.hidden = empty;
   box.placeholder = empty ? words.question_placeholder : words.follow_up_placeholder;
@@ -194,12 +143,10 @@ function send() {
   if (!form.reportValidity()) return; // "until" before "since": the browser says so beside the field
   box.value = "";
   fit();
-  ask(question);
+  ask(question, chosenFilters());
 }
 
 async function wakeUp() {
-  awake = false;
-  showMode();
   while (!awake) {
     await new Promise((resolve) => setTimeout(resolve, RECHECK_MS));
     try {
@@ -232,26 +179,41 @@ fresh.addEventListener("click", (event) => {
   event.preventDefault();
   clear();
 });
-conversation.addEventListener("click", readHere);
-for (const [shows, hides] of [["mouseover", "mouseout"], ["focusin", "focusout"]]) {
-  conversation.addEventListener(shows, (event) => {
-    const link = event.target.closest("a.cite");
-    const citation = link && views.get(link.closest(".turn"))?.citations.get(Number(link.dataset.number));
-    if (citation) showPreview(link, citation);
-  });
-  conversation.addEventListener(hides, hidePreview);
-}
-addEventListener("scroll", hidePreview, { passive: true });
-addEventListener("pagehide", keep);
+document.getElementById("suggestions")?.addEventListener("click", (event) => {
+  const link = event.target.closest("a.suggestion");
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  box.value = link.textContent;
+  send();
+});
+section.addEventListener("click", readHere);
+previewMarks(section, (link) => {
+  const view = views.get(link.closest(".turn"));
+  const citation = view?.citations.get(Number(link.dataset.number));
+  return citation && { citation, language: view.hits.find((one) => one.article_id === citation.article_id)?.language ?? "" };
+});
+setUpHistory({
+  current: () => conversation,
+  open,
+  gone: (id) => {
+    if (id !== null && id !== conversation.id) return;
+    conversation.forgotten = true; // an answer under way must not bring it back
+    clear({ focus: false });
+  },
+});
+// Deleted in another tab: this page still shows it, and keeps it no more.
+onForgotten((id) => {
+  if (id === null || id === conversation.id) conversation.forgotten = true;
+});
 
-document.body.classList.add("scripted");
-document.querySelectorAll("#conversation .card").forEach(foldable); // a page that the form without script has made
-if (!conversation.childElementCount) restore();
+document.getElementById("open-history").hidden = false;
+section.querySelectorAll(".card").forEach(foldable); // a page that the form without script has made
+const linked = Boolean(box.value) && new URLSearchParams(location.search).has("q");
+const before = linked || section.childElementCount ? null : openConversation();
+if (before) open(before);
 showMode();
 showFilters();
 fit();
-if (!awake) wakeUp();
-if (box.value && new URLSearchParams(location.search).has("q")) {
-  history.replaceState(null, "", location.pathname); // a reload must not ask again
-  send();
-}
+if (linked) history.replaceState(null, "", location.pathname); // a reload must not ask again
+if (!awake) await wakeUp();
+if (linked) send();

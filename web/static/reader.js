@@ -1,10 +1,9 @@
-// The article beside the answer, and the quote above its mark. Without this file both are plain links.
+// The article beside the answer. Without this file its links lead to the article's page.
 
-import { readable } from "./turn.js";
+import { hidePreview } from "./preview.js";
 
 const dialog = document.getElementById("reader");
 const content = document.getElementById("reader-body");
-const preview = document.getElementById("preview");
 const wide = matchMedia("(min-width: 62rem)");
 let opener = null;
 
@@ -70,9 +69,8 @@ dialog.addEventListener("cancel", (event) => {
   leaveReader();
 });
 addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  if (!preview.hidden) hidePreview();
-  else if (dialog.open && !dialog.matches(":modal")) leaveReader();
+  const over = document.querySelector("dialog:modal, form.feedback:focus-within");
+  if (event.key === "Escape" && dialog.open && !over) leaveReader();
 });
 content.addEventListener("click", (event) => {
   const link = event.target.closest("a[href='#quote']");
@@ -87,23 +85,4 @@ export function readHere(event) {
   if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   openReader(link);
-}
-
-/** Shows the quote and its title over a mark. */
-export function showPreview(link, citation) {
-  preview.querySelector(".preview-title").textContent = citation.title;
-  preview.querySelector(".preview-quote").textContent = readable(citation.quote);
-  preview.hidden = false;
-  link.setAttribute("aria-describedby", "preview");
-  const mark = link.getBoundingClientRect();
-  const box = preview.getBoundingClientRect();
-  const left = Math.min(Math.max(8, mark.left - 24), document.documentElement.clientWidth - box.width - 8);
-  const above = mark.top - box.height - 8;
-  preview.style.left = `${left}px`;
-  preview.style.top = `${above > 8 ? above : mark.bottom + 8}px`;
-}
-
-export function hidePreview() {
-  preview.hidden = true;
-  document.querySelector("[aria-describedby='preview']")?.removeAttribute("aria-describedby");
 }

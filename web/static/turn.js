@@ -1,60 +1,25 @@
 // One turn on the page: the same elements as templates/turn.html, filled with textContent only.
 
-const CONTEXT = 110; // characters beside the best sentence of a folded card; as in web/turn_view.py
+import { makeCard, showCited } from "./cards.js";
+import { describe } from "./filters.js";
+import { articlePath, clone, counted, element, language, said, unbroken, words } from "./page.js";
 
-export const page = JSON.parse(document.getElementById("page-data").textContent);
-export const words = page.words;
-const language = document.documentElement.lang;
-
-export function counted(key, count) {
-  return words[count === 1 ? `${key}_one` : `${key}_many`].replace("{n}", count);
-}
-
-export function articlePath(id, start, end) {
-  const path = "/articles/" + id.split("/").map(encodeURIComponent).join("/");
-  return start === undefined ? path : `${path}?start=${start}&end=${end}#quote`;
-}
-
-function longDate(iso) {
-  // The day as published, wherever the reader is: no shift by time zone.
-  const locale = navigator.language.startsWith(language) ? navigator.language : language;
-  const day = new Date(`${iso.slice(0, 10)}T00:00:00Z`);
-  return new Intl.DateTimeFormat(locale, { dateStyle: "long", timeZone: "UTC" }).format(day);
-}
-
-/** An excerpt without the marks of Markdown and without empty lines; the article page keeps every character. */
-export function readable(text) {
-  return text
-    .replace(/^#{1,6}[ \t]+/gm, "")
-    .replace(/\*\*/g, "")
-    .replace(/(?<![\p{L}\p{N}_*])\*(\S[^*\n]*)\*(?![\p{L}\p{N}_*])/gu, "$1")
-    .replace(/\n\s*\n/g, "\n");
-}
+const BUSY = ["searching", "reading", "writing"]; // something is going on, and words.<state> says what
 
 function same(one, other) {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-function element(name, className, text) {
-  const made = document.createElement(name);
-  made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
-function clone(id) {
-  return document.getElementById(id).content.firstElementChild.cloneNode(true);
-}
-
-/** Shows one question from asking to its end. The server's offsets count characters, JavaScript's count UTF-16 units. */
+/** Shows one question from asking to its end. */
 export class TurnView {
-  constructor(question) {
+  constructor(question, filters) {
     this.root = clone("turn-template");
-    this.citations = new Map(); // number -> citation
-    this.sentences = []; // those of the server, in order
-    this.find(".turn-question-text").textContent = question;
     this.question = question;
-    this.hits = [];
+    this.find(".turn-question-text").textContent = unbroken(question);
+    const limits = describe(filters);
+    this.find(".turn-filters").hidden = limits === "";
+    this.find(".turn-filters-text").textContent = limits;
+    this.clear();
     this.state = "searching";
   }
 
@@ -68,19 +33,36 @@ export class TurnView {
 
   set state(state) {
     this.root.dataset.state = state;
-    const status = words[state]; // only the states in which something is going on have words
-    const busy = ["searching", "reading", "checking"].includes(state);
+    const busy = BUSY.includes(state);
     this.find(".status").hidden = !busy;
-    if (busy) this.find(".status-text").textContent = status;
+    if (busy) this.find(".status-text").textContent = words[state];
+    this.find(".turn-error").hidden = !["waiting", "offline", "failed"].includes(state);
+  }
+
+  /** As before anything came: what is asked again is shown again. */
+  clear() {
+    this.citations = new Map(); // number -> citation
+    this.sentences = []; // those of the server, in order
+    this.hits = [];
+    this.find(".answer-text").replaceChildren();
+    this.find(".cards").replaceChildren();
+    this.find(".evidence").hidden = true;
+    this.showAhead(0);
+  }
+
+  /** How many questions are answered at the same time, where the server says so. */
+  showAhead(count) {
+    this.find(".ahead").textContent = count > 0 ? counted("ahead", count) : "";
   }
 
   showFound(found) {
     this.find(".answer-text").lang = found.language;
+    this.find(".turn-question-text").lang = found.language;
     this.showSearchedAs(found.standalone_question);
     // Cards that say the same stay: the reader may have unfolded one, or stand in it with the keyboard.
     if (same(found.passages, this.hits)) return;
     this.hits = found.passages;
-    const cards = this.hits.map((hit) => this.card(hit));
+    const cards = this.hits.map(makeCard);
     this.find(".cards").replaceChildren(...cards);
     this.find(".evidence").hidden = cards.length === 0;
   }
@@ -88,49 +70,10 @@ export class TurnView {
   showSearchedAs(query) {
     const differs = query.trim() !== this.question;
     this.find(".searched-as").hidden = !differs;
-    this.find(".searched-as-text").textContent = differs ? query : "";
+    this.find(".searched-as-text").textContent = differs ? unbroken(query) : "";
   }
 
-  card(hit) {
-    const card = clone("card-template");
-    const part = (selector) => card.querySelector(selector);
-    const characters = Array.from(hit.text);
-    const left = hit.sentence.start - hit.start;
-    const right = hit.sentence.end - hit.start;
-    const first = hit.rank === 1;
-    const nearLeft = first ? 0 : wordStart(characters, left - CONTEXT);
-    const nearRight = first ? characters.length : wordEnd(characters, right + CONTEXT);
-    const text = (from, to) => readable(characters.slice(from, to).join(""));
-
-    card.dataset.article = hit.article_id;
-    card.dataset.rank = hit.rank;
-    card.classList.toggle("first", first);
-    part(".card-link").textContent = hit.title;
-    part(".card-link").lang = hit.language;
-    part(".card-link").href = articlePath(hit.article_id, hit.sentence.start, hit.sentence.end);
-    part(".card-source").textContent = hit.source ?? "";
-    if (hit.published) {
-      part(".card-date").dateTime = hit.published;
-      part(".card-date").textContent = longDate(hit.published);
-    }
-    part(".excerpt").lang = hit.language;
-    const [farBefore, farAfter] = card.querySelectorAll(".far");
-    farBefore.textContent = text(0, nearLeft);
-    part(".before").textContent = text(nearLeft, left);
-    part("mark").textContent = text(left, right);
-    part(".after").textContent = text(right, nearRight);
-    farAfter.textContent = text(nearRight);
-    const also = hit.also ?? [];
-    part(".also").hidden = also.length === 0;
-    also.forEach((one, position) => {
-      const link = element("a", "", one.source && one.source !== hit.source ? one.source : one.title);
-      link.href = articlePath(one.article_id);
-      part(".also-places").append(position ? ", " : "", link);
-    });
-    foldable(card);
-    return card;
-  }
-
+  /** Appends a sentence; gives its text, "" where it is not for readers. */
   showSentence({ sentence, citations }) {
     for (const citation of citations) this.citations.set(citation.number, citation);
     this.sentences.push(sentence);
@@ -143,6 +86,7 @@ export class TurnView {
     if (sentence.support === "partial") {
       const note = element("span", "partial", words.partial);
       note.title = words.partial_help;
+      note.lang = language;
       shown.append(" ", note);
     }
     this.find(".answer-text").append(shown, " ");
@@ -154,21 +98,12 @@ export class TurnView {
     const link = element("a", "cite", `[${citation.number}]`);
     link.href = articlePath(citation.article_id, citation.start, citation.end);
     link.dataset.number = citation.number;
-    const label = words.open_source.replace("{n}", citation.number).replace("{title}", () => citation.title);
-    link.setAttribute("aria-label", label);
+    link.setAttribute("aria-label", said("open_source", { n: citation.number, title: citation.title }));
     return link;
   }
 
   showCited() {
-    const cards = this.root.querySelectorAll(".card");
-    this.hits.forEach((hit, position) => {
-      const numbers = [...this.citations.values()]
-        .filter((one) => one.article_id === hit.article_id && one.start < hit.end && one.end > hit.start)
-        .map((one) => `[${one.number}]`);
-      const note = cards[position].querySelector(".card-cited");
-      note.hidden = numbers.length === 0;
-      note.textContent = `${words.cited} ${numbers.join("")}`;
-    });
+    showCited(this.root.querySelectorAll(".card"), this.hits, [...this.citations.values()]);
   }
 
   /** The whole answer replaces what came in pieces, where it differs: it is the one the server stands by. */
@@ -182,11 +117,8 @@ export class TurnView {
       this.showCited();
     }
     this.state = answer.answered ? "answered" : "declined";
-    if (answer.answered) {
-      const summary = this.find(".summary");
-      summary.textContent = summaryOf(answer);
-      summary.hidden = false;
-    } else {
+    if (answer.answered) this.showSummary(summaryOf(answer));
+    else {
       this.find(".declined-note").hidden = false;
       this.find(".declined-text").lang = answer.language;
       this.find(".declined-text").textContent = answer.answer;
@@ -196,45 +128,30 @@ export class TurnView {
 
   showStopped() {
     this.state = "stopped";
+    this.showSummary(words.stopped);
+  }
+
+  showSummary(text) {
     const summary = this.find(".summary");
-    summary.textContent = words.stopped;
+    summary.textContent = text;
     summary.hidden = false;
   }
 
-  showError(code, retry) {
-    this.state = "failed";
-    this.find(".error-text").textContent = words[`error_${code}`] ?? words.error_internal;
-    this.find(".turn-error").hidden = false;
-    this.find(".retry").addEventListener("click", retry, { once: true });
+  /** Says why there is no answer yet (`waiting`, `offline`) or at all (`failed`), with a button that asks again. */
+  showProblem(state, title, text, button, onRetry) {
+    this.state = state;
+    this.find(".error-title").textContent = title;
+    this.find(".error-text").textContent = text;
+    this.showCountdown(0);
+    const retry = this.find(".retry");
+    retry.textContent = button;
+    retry.onclick = onRetry;
   }
-}
 
-/** Gives a card its button, when it has more to show than it does. */
-export function foldable(card) {
-  const far = [...card.querySelectorAll(".far")];
-  const button = card.querySelector(".expand");
-  const folded = far.some((one) => one.textContent.trim() !== "");
-  button.hidden = !folded;
-  card.classList.toggle("folded", folded);
-  far[0].classList.toggle("cut", far[0].textContent !== "");
-  far[1].classList.toggle("cut", far[1].textContent !== "");
-  button.addEventListener("click", () => {
-    const open = !card.classList.toggle("folded");
-    button.setAttribute("aria-expanded", String(open));
-    button.textContent = open ? words.collapse : words.expand;
-  });
-}
-
-function wordStart(characters, position) {
-  if (position <= 0) return 0;
-  const space = characters.indexOf(" ", position);
-  return space < 0 ? position : space + 1;
-}
-
-function wordEnd(characters, position) {
-  if (position >= characters.length) return characters.length;
-  const space = characters.lastIndexOf(" ", position - 1);
-  return space < 0 ? position : space;
+  /** Whole seconds until the question is asked again; 0 says nothing. */
+  showCountdown(seconds) {
+    this.find(".countdown").textContent = seconds > 0 ? counted("waiting_next", seconds) : "";
+  }
 }
 
 function summaryOf(answer) {
@@ -244,6 +161,6 @@ function summaryOf(answer) {
   if (shown) parts.push(counted("checked", shown) + (articles ? ` ${counted("in_articles", articles)}` : ""));
   if (answer.withheld) parts.push(counted("withheld", answer.withheld));
   const seconds = new Intl.NumberFormat(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-  parts.push(words.seconds.replace("{n}", seconds.format(answer.timings.total_ms / 1000)));
+  parts.push(said("seconds", { n: seconds.format(answer.timings.total_ms / 1000) }));
   return parts.join(" · ");
 }

@@ -57,7 +57,12 @@ def test_the_example_is_a_command_that_a_shell_takes_whoever_is_asked_for() -> N
     html = app.test_client().get("/docs", headers={"Host": 'x"><script>alert(1)</script>'}).text
     assert "<script>alert" not in html
     lines = [unescape(line) for line in re.findall(r"<pre[^>]*><code>(.+?)</code>", page())]
-    assert [shlex.split(line)[2].split("/", 3)[3] for line in lines] == ["api/ask", "api/search", "v1/chat/completions"]
+    assert [shlex.split(line)[2].split("/", 3)[3] for line in lines] == [
+        "api/ask",
+        "api/search",
+        "api/feedback",
+        "v1/chat/completions",
+    ]
 
 
 @pytest.mark.parametrize(

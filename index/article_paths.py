@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.encodings import read_bytes, reason_of
 from index.errors import ArticleError
+from index.formats.encodings import read_bytes, reason_of
 
 # Stands for JSON lines on standard input.
 STANDARD_INPUT = Path("-")

@@ -9,18 +9,18 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
 
-from index.article_fields import Fields
-from index.article_formats import read_html, read_json_lines, read_jsonl, read_plain_text
 from index.article_paths import STANDARD_INPUT, ArticleFile, find_files
-from index.book_articles import read_epub
-from index.encodings import reason_of
 from index.errors import ArticleError
-from index.feed_articles import read_feed
+from index.formats.article_fields import Fields
+from index.formats.article_formats import read_html, read_json_lines, read_jsonl, read_plain_text
+from index.formats.book_articles import read_epub
+from index.formats.encodings import reason_of
+from index.formats.feed_articles import read_feed
+from index.formats.news_agency_articles import read_xml
+from index.formats.office_articles import read_docx, read_odt
+from index.formats.pdf_articles import read_pdf
+from index.formats.saved_pages import read_mhtml
 from index.languages import detect_language
-from index.news_agency_articles import read_xml
-from index.office_articles import read_docx, read_odt
-from index.pdf_articles import read_pdf
-from index.saved_pages import read_mhtml
 
 
 @dataclass(frozen=True, slots=True)

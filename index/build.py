@@ -39,8 +39,8 @@ from index.new_generation import blocks_of, finish_generation, index_vectors, ro
 from index.passages import PASSAGE_TOKENS
 from index.readings import Readings
 from index.recipe import recipe
-from index.unfinished_vectors import UnfinishedVectors
-from index.vector_blocks import as_keys, find, keys_of, write_blocks
+from index.storage.unfinished_vectors import UnfinishedVectors
+from index.storage.vector_blocks import as_keys, find, keys_of, write_blocks
 
 Progress = Callable[[str, int, int], None]
 """(what is being done, done so far, total; 0 when not known)."""

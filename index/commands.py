@@ -38,8 +38,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 def load_embedder(name_or_path: str | None) -> tuple[Embedder, str]:
     """The embedder and what to call it; fetched with a progress bar when it is not there yet."""
-    from index.checksums import digest_of
     from index.model_files import DEFAULT_EMBEDDER, TerminalProgress, obtain
+    from index.storage.checksums import digest_of
 
     name = name_or_path or DEFAULT_EMBEDDER
     with TerminalProgress() as progress:

@@ -19,8 +19,8 @@ from index.headings import heading_of
 from index.languages import stem_words
 from index.manifest import ARTICLES_FILE
 from index.passages import PASSAGE_TOKENS, split_article
-from index.tables import SCHEMA, as_article, as_row, uri_of
-from index.word_counts import WordCounts
+from index.storage.tables import SCHEMA, as_article, as_row, uri_of
+from index.storage.word_counts import WordCounts
 
 # Journals protect against nothing here: a generation that was not finished is thrown away. What is deleted must be gone
 # from the file, not only from the tables.

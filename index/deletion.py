@@ -28,8 +28,8 @@ from index.generations import (
 )
 from index.new_generation import blocks_of, finish_generation, index_vectors, rows_of
 from index.readings import readings_without
+from index.storage.vector_blocks import as_keys, write_blocks
 from index.traces import Traces
-from index.vector_blocks import as_keys, write_blocks
 
 _NEAR_IDS = 3
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from index.articles import Article
 from index.manifest import ARTICLES_FILE
-from index.postings import Postings
-from index.tables import as_article, uri_of
-from index.vector_blocks import Keys, as_keys
+from index.storage.postings import Postings
+from index.storage.tables import as_article, uri_of
+from index.storage.vector_blocks import Keys, as_keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from index.errors import BadQuery, ModelFileError
+from index.models.query_batches import QueryBatches
 from index.progress import Progress
-from index.query_batches import QueryBatches
 
 log = logging.getLogger(__name__)
 
@@ -130,13 +130,13 @@ class SentenceTransformerEmbedder:
 
 def _encoder_of(folder: Path, digest: str, progress: Progress | None) -> Encoder:
     if os.environ.get("SOURCIER_INT8", "1") != "0":
-        from index.int8_conversion import CannotConvert, converted
-        from index.int8_encoder import Int8Encoder
+        from index.models.int8_conversion import CannotConvert, converted
+        from index.models.int8_encoder import Int8Encoder
 
         try:
             return Int8Encoder(folder, converted(folder, digest, progress))
         except CannotConvert as reason:
             log.warning("%s is run by torch, in full precision and more slowly: %s", folder.name, reason)
-    from index.torch_encoder import TorchEncoder
+    from index.models.torch_encoder import TorchEncoder
 
     return TorchEncoder(folder)

@@ -4,8 +4,8 @@
     .sourcier/index/000007/         the folder it names; its manifest was written last and holds checksums of the rest
     .sourcier/index/000006/         the previous one, for rollback
 
-The vectors lie in blocks (index/vector_blocks.py), which may be the same files in several generations. The sentences of
-a passage are consecutive, and so are the passages of an article.
+The vectors lie in blocks (index/storage/vector_blocks.py), which may be the same files in several generations. The
+sentences of a passage are consecutive, and so are the passages of an article.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from index.filters import Filters, condition
 from index.manifest import ARTICLES_FILE, sha256_of
 from index.manifest import Manifest as Manifest
 from index.passages import Passage, Span
-from index.postings import BM25, Postings
-from index.sentence_vectors import read_vectors
-from index.tables import as_article, uri_of
-from index.vector_blocks import Keys, as_keys
+from index.storage.postings import BM25, Postings
+from index.storage.sentence_vectors import read_vectors
+from index.storage.tables import as_article, uri_of
+from index.storage.vector_blocks import Keys, as_keys
 
 CURRENT_FILE = "CURRENT"
 # Connections opened at once, while the files still have names: a generation that was removed can be read to the end.

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import filelock
 
-from index.durable_files import replace_text, sync_folder
 from index.errors import BrokenIndex, BuildInProgress, IndexProblem, NoIndex
 from index.generation import CURRENT_FILE, Generation, check_file, index_folder, served_names
 from index.manifest import FORMAT_VERSION, Manifest
-from index.vector_blocks import Block
+from index.storage.durable_files import replace_text, sync_folder
+from index.storage.vector_blocks import Block
 
 BUILDING_FOLDER = "building"
 UNFINISHED_FILE = "unfinished.vectors"

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from index.errors import BrokenIndex
-from index.vector_blocks import BLOCK_NAME
+from index.storage.vector_blocks import BLOCK_NAME
 
 # Raised whenever a file of a generation changes its meaning; a generation of another format is refused, not guessed at.
 FORMAT_VERSION = 3
@@ -21,7 +21,7 @@ MANIFEST_FILE = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class Approximation:
-    """What a generation says of its inverted file (index/inverted_file.py).
+    """What a generation says of its inverted file (index/storage/inverted_file.py).
 
     `probes` of `lists` are looked through; `recall`: the share of the 10 nearest sentences that this finds, over
     `queries` sums of four sentences, when it was trained; `later` sentences of this generation were not there then.

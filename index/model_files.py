@@ -13,13 +13,19 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from index.checksums import digest_of
 from index.errors import ModelFileError
-from index.model_cache import ModelState, checked_in_cache, model_cache, only_one_process, states, what_to_do
-from index.model_catalogue import CATALOGUE, DEFAULT_EMBEDDER, DEFAULT_LANGUAGE_MODEL, SMALL_LANGUAGE_MODEL, ModelFile
-from index.model_fetch import MAKE_ROOM, fetch_model
+from index.models.model_cache import ModelState, checked_in_cache, model_cache, only_one_process, states, what_to_do
+from index.models.model_catalogue import (
+    CATALOGUE,
+    DEFAULT_EMBEDDER,
+    DEFAULT_LANGUAGE_MODEL,
+    SMALL_LANGUAGE_MODEL,
+    ModelFile,
+)
+from index.models.model_fetch import MAKE_ROOM, fetch_model
+from index.models.registry import WheelSource, pip_wheel
 from index.progress import NoProgress, Progress, TerminalProgress
-from index.registry import WheelSource, pip_wheel
+from index.storage.checksums import digest_of
 
 __all__ = [
     "CATALOGUE",

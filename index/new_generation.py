@@ -7,16 +7,16 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from index.durable_files import replace_text, sync_file
 from index.earlier_articles import EarlierArticles
 from index.errors import BrokenIndex
 from index.generation import check_file
 from index.generations import Earlier, publish
-from index.inverted_file import INVERTED_FILE, EarlierFile, Rows, Step, write_inverted_file
 from index.manifest import ARTICLES_FILE, MANIFEST_FILE, Approximation, Manifest, sha256_of
-from index.sentence_vectors import EXACT_UP_TO
-from index.tables import uri_of
-from index.vector_blocks import BLOCK_NAME, Block, Keys, find, keys_of
+from index.storage.durable_files import replace_text, sync_file
+from index.storage.inverted_file import INVERTED_FILE, EarlierFile, Rows, Step, write_inverted_file
+from index.storage.sentence_vectors import EXACT_UP_TO
+from index.storage.tables import uri_of
+from index.storage.vector_blocks import BLOCK_NAME, Block, Keys, find, keys_of
 
 
 def rows_of(generations: list[Earlier]) -> EarlierArticles | None:

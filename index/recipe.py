@@ -18,8 +18,9 @@ def recipe() -> str:
     the index unseen. The price: after an update all articles are read and split again, once, without being embedded.
     """
     digest = hashlib.sha256(f"python {sys.version_info[:2]}\n".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    room = Path(__file__).parent
+    for path in sorted(room.rglob("*.py")):
+        digest.update(f"{path.relative_to(room)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     for name in _libraries():
         try:
             digest.update(f"{name} {version(name)}\n".encode())

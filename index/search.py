@@ -27,7 +27,7 @@ from index.sentences import is_heading
 # Weight of BM25 (divided by the highest of the search) against the cosine: R@1 .839 on 1,000 PIAF questions against
 # .829 without; z-scores and reciprocal rank fusion gave less or the same.
 KEYWORD_WEIGHT = 0.1
-# Of more sentences than can all be compared (index/sentence_vectors.py), about so many of the nearest are.
+# Of more sentences than can all be compared (index/storage/sentence_vectors.py), about so many of the nearest are.
 REACH = 300
 MAX_QUERY_CHARACTERS = 4000
 MAX_K = 100

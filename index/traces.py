@@ -12,8 +12,8 @@ import numpy as np
 from index.earlier_articles import EarlierArticles
 from index.errors import IndexProblem
 from index.manifest import ARTICLES_FILE, Manifest
-from index.tables import uri_of
-from index.vector_blocks import BLOCK_NAME, Block, as_keys, find
+from index.storage.tables import uri_of
+from index.storage.vector_blocks import BLOCK_NAME, Block, as_keys, find
 
 # Anything shorter may stand in a file by chance, or in another article.
 _LEAST_BYTES = 20

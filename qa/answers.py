@@ -19,7 +19,6 @@ from qa.answerability import DECLINE_BELOW, QUOTE_FROM, Answerability
 from qa.conversation import Turn, stand_alone_question
 from qa.corroboration import corroborating
 from qa.declining import decline_text
-from qa.double_questions import halves_of
 from qa.entailment import Entailment, Hearing
 from qa.grounding import (
     FEWEST_WORDS,
@@ -34,10 +33,11 @@ from qa.grounding import (
     takes_up,
 )
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
-from qa.orders import is_order
 from qa.prompt import NOTHING, answer_messages
-from qa.quoting import quoted
-from qa.spelling import with_names_of
+from qa.wording.double_questions import halves_of
+from qa.wording.orders import is_order
+from qa.wording.quoting import quoted
+from qa.wording.spelling import with_names_of
 
 # Passages that may be read for one question, best first. Each costs about 3 s of prefill when it was never read before.
 PASSAGES_READ = 3

@@ -68,7 +68,7 @@ def language_model_file(name_or_path: str | None) -> Path:
 
 def load_language_model(path: Path, home: Path, states_gb: float, kv_type: str) -> LlamaModel:
     """The model of a GGUF, with what it has read before in the home's folder of states."""
-    from qa.llama_context import kv_type_named
+    from qa.decoding.llama_context import kv_type_named
     from qa.llama_model import LlamaModel, state_identity
     from qa.prefill_cache import PrefillCache
 
@@ -79,7 +79,7 @@ def load_language_model(path: Path, home: Path, states_gb: float, kv_type: str) 
 
 def layers_of(path: Path) -> tuple[int, ...]:
     """The layers of a model whose hidden states the probes read; none where there is no probe. All read the same."""
-    from index.checksums import digest_of
+    from index.storage.checksums import digest_of
     from qa.answerability import probe_for
 
     probe = probe_for(digest_of(path))
@@ -122,7 +122,7 @@ def load_answerer(
 
 def answerer_of(index: Index, embedder: Embedder, model: LlamaModel, path: Path, decline_below: float) -> Answerer:
     """What answers with the model of this file, and with its probes, where there are any."""
-    from index.checksums import digest_of
+    from index.storage.checksums import digest_of
     from qa.answerability import Answerability, probe_for
     from qa.answers import Answerer
     from qa.entailment import Entailment, entailment_probe

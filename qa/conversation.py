@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from index.languages import stem_words
 from qa.language_model import NOBODY, Asker, LanguageModel
-from qa.names import missing_names
-from qa.numbers import numbers_claimed, numbers_in
 from qa.prompt import stand_alone_messages
+from qa.wording.names import missing_names
+from qa.wording.numbers import numbers_claimed, numbers_in
 
 # A follow-up leans on what was said last; older turns cost prefill (about 12 ms a token) and mislead a small model.
 TURNS_READ = 3

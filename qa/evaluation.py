@@ -12,8 +12,8 @@ from index.passages import Span
 from index.search import Hit
 from qa.answers import Answer, Answerer
 from qa.grounding import Citation, Support
-from qa.labelled_questions import LabelledQuestion
-from qa.measures import answer_recall, encloses, exact_match, holds, overlaps, token_f1
+from qa.measuring.labelled_questions import LabelledQuestion
+from qa.measuring.measures import answer_recall, encloses, exact_match, holds, overlaps, token_f1
 
 # An answer is right where it holds at least half of the words that were marked: a full name is often marked where a
 # surname answers, and a whole clause where its noun does.

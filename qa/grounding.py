@@ -20,9 +20,9 @@ from index.languages import stem_words
 from index.passages import Passage, Span
 from index.search import Hit
 from index.sentences import is_heading
-from qa.names import missing_names, names_in
-from qa.numbers import numbers_claimed, numbers_in
-from qa.orders import heading_for_readers, is_order, without_orders
+from qa.wording.names import missing_names, names_in
+from qa.wording.numbers import numbers_claimed, numbers_in
+from qa.wording.orders import heading_for_readers, is_order, without_orders
 
 Support = Literal["supported", "partial", "unsupported"]
 

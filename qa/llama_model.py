@@ -1,8 +1,8 @@
 """The local model over llama.cpp: prompts in, replies and scores out, for any number of readers at once.
 
-This file turns messages into slices of tokens. What is read and written when is decided in qa/decode_loop.py, which is
-the heart; ctypes is in qa/llama_context.py, stored states are in qa/prefill_cache.py, and what comes out is in
-qa/reply_stream.py.
+This file turns messages into slices of tokens. What is read and written when is decided in qa/decoding/decode_loop.py,
+which is the heart; ctypes is in qa/decoding/llama_context.py, stored states are in qa/prefill_cache.py, and what comes
+out is in qa/decoding/reply_stream.py.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from pathlib import Path
 
 import llama_cpp
 
-from index.checksums import digest_of
 from index.errors import ModelFileError
-from qa.chat_template import ChatTemplate
-from qa.decode_loop import BATCH_ROWS, RUNNING, DecodeLoop, Work
+from index.storage.checksums import digest_of
+from qa.decoding.chat_template import ChatTemplate
+from qa.decoding.decode_loop import BATCH_ROWS, RUNNING, DecodeLoop, Work
+from qa.decoding.growing_prompt import GrowingPrompt
+from qa.decoding.llama_context import KVType, LlamaContext
+from qa.decoding.read_before import FIRST_FREE, PREFIX_TOKENS
+from qa.decoding.reply_stream import ReplyStream, impression_of, next_of
+from qa.decoding.request import SLICE_TOKENS, Prompt, Request, in_slices
 from qa.errors import PromptTooLong
-from qa.growing_prompt import GrowingPrompt
 from qa.language_model import NOBODY, Asker, Message, kept_key, prefix_key
-from qa.llama_context import KVType, LlamaContext
 from qa.prefill_cache import PrefillCache
-from qa.read_before import FIRST_FREE, PREFIX_TOKENS
-from qa.reply_stream import ReplyStream, impression_of, next_of
-from qa.request import SLICE_TOKENS, Prompt, Request, in_slices
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qa.hidden_states import HiddenState
+    from qa.decoding.hidden_states import HiddenState
 
 
 @dataclass(frozen=True, slots=True)

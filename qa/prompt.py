@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from index.articles import Article
 from index.search import Hit
 from qa.language_model import Message, prefix_key
-from qa.orders import heading_for_readers, without_orders
+from qa.wording.orders import heading_for_readers, without_orders
 
 # What the model says where the passage has no answer. Its probability as the first word is known before any other word
 # is written, at no cost (qa/answerability.py).

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from index.articles import Article
-from index.durable_files import replace_bytes
 from index.headings import heading_of
+from index.storage.durable_files import replace_bytes
 from qa.language_model import kept_key, prefix_key
 from qa.prompt import no_passage_messages, passage_messages, stand_alone_messages
 
@@ -71,6 +71,6 @@ def _read(path: Path) -> dict[bytes, bytes]:
 def _made_by() -> bytes:
     """Changes with the code that decides what the model reads of a passage."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.digest()

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from browsing import chromium
 
-from index.checksums import digest_of
 from index.embedder import SentenceTransformerEmbedder
 from index.model_files import DEFAULT_EMBEDDER, TerminalProgress, obtain
+from index.storage.checksums import digest_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -10,7 +10,7 @@ from flask import Flask
 from web_fixtures import WITHOUT_LIMITS, make_app
 
 from web.admission import address_of
-from web.api_keys import FILE_NAME, make_key, revoke_key
+from web.service.api_keys import FILE_NAME, make_key, revoke_key
 
 SAME_ORIGIN = (
     {"Sec-Fetch-Site": "same-origin"},

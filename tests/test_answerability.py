@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index.model_catalogue import CATALOGUE, DEFAULT_LANGUAGE_MODEL
+from index.models.model_catalogue import CATALOGUE, DEFAULT_LANGUAGE_MODEL
 from qa.answerability import PROBE_FILE, Answerability, plain_probability, probe_for
-from qa.hidden_states import HiddenState
+from qa.decoding.hidden_states import HiddenState
 from qa.language_model import prefix_key
 from qa.probe import Probe
 from qa.prompt import no_passage_messages

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from web.api_keys import FILE_NAME, KeyProblem, KeyRing, as_rows, make_key, read_keys, revoke_key
+from web.service.api_keys import FILE_NAME, KeyProblem, KeyRing, as_rows, make_key, read_keys, revoke_key
 
 
 def test_a_key_is_recognised_and_only_its_hash_is_kept(tmp_path: Path) -> None:

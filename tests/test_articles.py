@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index import article_fields, article_formats, encodings
-from index.article_fields import clean_text
 from index.articles import Article, read_articles
 from index.errors import ArticleError
-from index.front_matter import split_front_matter
+from index.formats import article_fields, article_formats, encodings
+from index.formats.article_fields import clean_text
+from index.formats.front_matter import split_front_matter
 
 TEXT = "Le pont a rouvert samedi.\n\nLes habitants l’ont traversé à pied, sous la pluie."
 FULL = Article(

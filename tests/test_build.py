@@ -16,8 +16,8 @@ from index.embedder import SourceText, Vectors
 from index.errors import BrokenIndex, BuildInProgress, IndexProblem, NoIndex
 from index.generation import Generation, current_folder
 from index.manifest import Manifest
-from index.postings import Postings
 from index.search import Index
+from index.storage.postings import Postings
 from tests.fakes import FakeEmbedder, some_articles, write_articles
 from tests.index_comparison import database, vectors
 

@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from index.errors import ModelFileError
-from qa.chat_template import ChatTemplate
+from qa.decoding.chat_template import ChatTemplate
 from qa.language_model import Message
 
 # As published with the models (tokenizer_config.json), tools left out.

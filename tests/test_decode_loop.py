@@ -21,8 +21,8 @@ import pytest
 from tiny_gguf import TURN_END
 from watched_context import WAIT, PlainReader, WatchedContext
 
-from qa import decode_loop
-from qa.decode_loop import (
+from qa.decoding import decode_loop
+from qa.decoding.decode_loop import (
     BATCH_ROWS,
     FEW_ROWS,
     LEFT_OVER_ROWS,
@@ -32,11 +32,11 @@ from qa.decode_loop import (
     DecodeLoop,
     Work,
 )
+from qa.decoding.read_before import FIRST_FREE, PREFIX_TOKENS, PREFIXES
+from qa.decoding.request import SLICE_TOKENS, Impression, Outcome, Prompt, Request
 from qa.errors import Busy, PromptTooLong
 from qa.language_model import Asker
 from qa.prefill_cache import PrefillCache
-from qa.read_before import FIRST_FREE, PREFIX_TOKENS, PREFIXES
-from qa.request import SLICE_TOKENS, Impression, Outcome, Prompt, Request
 
 # How much a logit may differ from a plain reading of the same tokens. Up to .0011 was measured where the cells lie in
 # another order (sums are rounded otherwise, and then KV values to 16 bits), else 0; the logits span 15.

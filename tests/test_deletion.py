@@ -12,14 +12,15 @@ from click.testing import CliRunner
 
 import index.commands
 from index import build as build_module
-from index import deletion, vector_blocks
+from index import deletion
 from index.build import build, rollback
 from index.deletion import delete
 from index.errors import BrokenIndex, BuildInProgress, IndexProblem, NoIndex, UnknownArticle
 from index.generation import current_folder, index_folder
 from index.generations import build_lock
 from index.search import Index
-from index.word_counts import WordCounts
+from index.storage import vector_blocks
+from index.storage.word_counts import WordCounts
 from tests.fakes import FakeEmbedder, some_articles, write_articles
 from tests.index_comparison import assert_same_index
 from web.commands import sourcier

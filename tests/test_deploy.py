@@ -21,7 +21,7 @@ import pytest
 from web_fixtures import WITHOUT_LIMITS, UntilCancelled, bridge_script, found_bridge, make_app, running
 
 from web.commands import sourcier
-from web.setting_sources import gather
+from web.service.setting_sources import gather
 from web.settings import Settings
 
 DEPLOY = Path(__file__).parent.parent / "deploy"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from index.document_facts import day_begun, iso_date, own_facts, usable_facts
+from index.formats.document_facts import day_begun, iso_date, own_facts, usable_facts
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa.double_questions import halves_of
+from qa.wording.double_questions import halves_of
 
 TWO = [
     (

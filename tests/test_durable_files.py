@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from index.durable_files import replace_text, sync_file, sync_folder
+from index.storage.durable_files import replace_text, sync_file, sync_folder
 
 
 def test_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from index.encodings import read_bytes, reason_of
+from index.formats.encodings import read_bytes, reason_of
 
 
 def test_nothing_larger_than_the_limit_is_loaded(tmp_path: Path) -> None:

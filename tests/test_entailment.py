@@ -13,7 +13,7 @@ import pytest
 from fake_language_model import FakeLanguageModel
 
 from index.articles import Article
-from index.model_catalogue import CATALOGUE, DEFAULT_LANGUAGE_MODEL
+from index.models.model_catalogue import CATALOGUE, DEFAULT_LANGUAGE_MODEL
 from qa.entailment import PROBE_FILE, Entailment, entailment_probe, plain_probability
 from qa.language_model import NOBODY, Asker
 from qa.probe import Probe

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from fake_language_model import FakeLanguageModel
 from fakes import FakeEmbedder, write_articles
 
-import qa.eval_command
+import qa.measuring.eval_command
 from index.build import build
 from qa.answers import Answerer
 from web.commands import sourcier
@@ -52,11 +52,11 @@ class Bench:
         self.embedder = FakeEmbedder()
         self.loaded = 0
         self.model = Model()
-        monkeypatch.setattr(qa.eval_command, "load_embedder", lambda _: (self.embedder, "fake"))
-        monkeypatch.setattr(qa.eval_command, "language_model_file", lambda _: Path("fake.gguf"))
-        monkeypatch.setattr(qa.eval_command, "load_ready", self._load)
+        monkeypatch.setattr(qa.measuring.eval_command, "load_embedder", lambda _: (self.embedder, "fake"))
+        monkeypatch.setattr(qa.measuring.eval_command, "language_model_file", lambda _: Path("fake.gguf"))
+        monkeypatch.setattr(qa.measuring.eval_command, "load_ready", self._load)
         monkeypatch.setattr(
-            qa.eval_command, "answerer_of", lambda index, embedder, model, _, bar: Answerer(index, embedder, model, bar)
+            qa.measuring.eval_command, "answerer_of", lambda index, embedder, model, _, bar: Answerer(index, embedder, model, bar)
         )
 
     def _load(self, *_: object) -> Model:
@@ -205,13 +205,13 @@ def test_ctrl_c_prints_what_was_asked_and_the_next_run_goes_on(
     path = squad(tmp_path / "set.json", *(cost(f"q{number}") for number in range(4)))
     rows = tmp_path / "rows.jsonl"
     stopping = CtrlC([COST] * 4, [YES] * 4)
-    monkeypatch.setattr(qa.eval_command, "load_ready", lambda *_: stopping)
+    monkeypatch.setattr(qa.measuring.eval_command, "load_ready", lambda *_: stopping)
     result = bench.run(path, "--rows", rows)
     assert result.exit_code == 130
     assert "set                    2" in result.stdout
     assert "Stopped after 2 of 4 questions. The same command goes on from here." in result.stderr
 
-    monkeypatch.setattr(qa.eval_command, "load_ready", bench._load)
+    monkeypatch.setattr(qa.measuring.eval_command, "load_ready", bench._load)
     found = bench.json(path, "--rows", rows, replies=2)  # a third reply would be missing
     assert [row["id"] for row in found["questions"]] == ["q0", "q1", "q2", "q3"]
     assert bench.loaded == 1

@@ -18,7 +18,7 @@ from index.search import Hit, Index
 from qa.answers import Answer, Answerer
 from qa.conversation import Turn
 from qa.evaluation import MarkedAnswer, Outcome, evaluate, mark
-from qa.labelled_questions import LabelledQuestion
+from qa.measuring.labelled_questions import LabelledQuestion
 
 BRIDGE = "Le pont des Tanneurs a rouvert vendredi. Les travaux du pont des Tanneurs ont coûté 618 000 euros."
 CIDER = "La récolte de cidre a été abondante. Les pommes étaient sucrées."

@@ -10,7 +10,7 @@ import pytest
 
 from index.errors import SourcierError
 from qa.evaluation import MarkedAnswer, MarkedCitation, Outcome
-from qa.evaluation_rows import Rows
+from qa.measuring.evaluation_rows import Rows
 
 SETTINGS = {"sample": 40, "files": [{"name": "set.json", "sha256": "ab"}], "decline_below": 0.3, "articles": None}
 ANSWER = MarkedAnswer(

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from qa.evaluation import MarkedAnswer, MarkedCitation, Outcome
-from qa.evaluation_summary import Summary, summarise, table
-from qa.measures import CurvePoint, Share
+from qa.measuring.evaluation_summary import Summary, summarise, table
+from qa.measuring.measures import CurvePoint, Share
 
 RIGHT = MarkedAnswer(
     standalone_question="?",
@@ -108,7 +108,7 @@ def test_declining() -> None:
 
 
 def share_of(right: int, count: int) -> Share:
-    from qa.measures import wilson
+    from qa.measuring.measures import wilson
 
     return Share(right / count, count, *wilson(right / count, count))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from index import feed_articles
 from index.articles import Article, read_articles
+from index.formats import feed_articles
 
 PARIS = timezone(timedelta(hours=1))
 RSS = """<?xml version="1.0" encoding="utf-8"?>

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from index import vector_blocks
 from index.build import build
 from index.errors import BrokenIndex, IndexProblem, NoIndex
 from index.generation import Generation, Manifest, current_folder
 from index.search import Index
+from index.storage import vector_blocks
 from tests.fakes import FakeEmbedder, some_articles, write_articles
 
 FILES = ["articles.sqlite", "vectors-*.block", "manifest.json"]

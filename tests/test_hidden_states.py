@@ -12,7 +12,7 @@ import tiny_gguf
 from test_llama_model import ROUNDING, WHEN, about, chat
 from watched_context import PlainReader
 
-from qa.hidden_states import HiddenState
+from qa.decoding.hidden_states import HiddenState
 from qa.language_model import Asker, Message
 from qa.llama_model import LlamaModel
 from qa.prefill_cache import PrefillCache

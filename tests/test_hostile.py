@@ -21,7 +21,7 @@ from index.search import Index
 from qa.answers import Answer, Answerer
 from qa.conversation import Turn
 from qa.declining import decline_text
-from qa.measures import holds
+from qa.measuring.measures import holds
 
 HOSTILE = Path(__file__).parent / "hostile"
 ARTICLES, QUESTIONS = HOSTILE / "articles.jsonl", HOSTILE / "questions.jsonl"

@@ -12,11 +12,12 @@ import pytest
 from index import articles as articles_module
 from index import build as build_module
 from index import contents as contents_module
-from index import readings, vector_blocks
-from index.article_fields import Fields
+from index import readings
 from index.build import BuildReport, build
 from index.errors import ArticleError
+from index.formats.article_fields import Fields
 from index.search import Index
+from index.storage import vector_blocks
 from tests.fakes import FakeEmbedder, some_articles, write_articles
 from tests.index_comparison import assert_same_index, database, rows
 

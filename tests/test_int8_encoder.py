@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.checksums import digest_of
 from index.embedder import SentenceTransformerEmbedder, SourceText
-from index.int8_conversion import FORMAT, CannotConvert, converted
-from index.int8_encoder import BATCH_SIZE, Int8Encoder
 from index.model_files import DEFAULT_EMBEDDER, obtain
+from index.models.int8_conversion import FORMAT, CannotConvert, converted
+from index.models.int8_encoder import BATCH_SIZE, Int8Encoder
+from index.models.torch_encoder import TorchEncoder
 from index.progress import NoProgress
-from index.torch_encoder import TorchEncoder
+from index.storage.checksums import digest_of
 
 WORDS = """
 le la pont maire port ville a dit que les travaux seront finis en mars avril of the council met never
@@ -118,7 +118,7 @@ def test_a_conversion_that_is_killed_leaves_nothing_that_is_taken_for_one(tiny: 
     place.parent.mkdir()
     rng = np.random.default_rng(2)
     for seconds in rng.uniform(1, 9, 6):
-        child = subprocess.Popen([sys.executable, "-m", "index.int8_conversion", tiny, place])
+        child = subprocess.Popen([sys.executable, "-m", "index.models.int8_conversion", tiny, place])
         time.sleep(seconds)
         child.send_signal(signal.SIGKILL)
         child.wait()
@@ -159,7 +159,7 @@ def test_openvino_reports_to_nobody(tiny: Path, made: Path, monkeypatch: pytest.
     code = """
 import json, sys
 from pathlib import Path
-from index.checksums import digest_of
+from index.storage.checksums import digest_of
 from index.embedder import SentenceTransformerEmbedder
 folder = Path(sys.argv[1])
 SentenceTransformerEmbedder(folder, digest_of(folder)).embed_query("le port")

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from index import inverted_file, new_generation
+from index import new_generation
 from index.build import build
 from index.deletion import delete
 from index.embedder import Vectors
 from index.errors import BrokenIndex
 from index.filters import Filters
 from index.generation import current_folder
-from index.inverted_file import (
+from index.manifest import Approximation, Manifest
+from index.search import Hit, Index
+from index.storage import inverted_file
+from index.storage.inverted_file import (
     LEAST_RECALL,
     EarlierFile,
     Rows,
@@ -25,9 +28,7 @@ from index.inverted_file import (
     read_inverted_file,
     write_inverted_file,
 )
-from index.manifest import Approximation, Manifest
-from index.search import Hit, Index
-from index.vector_blocks import Block, as_keys
+from index.storage.vector_blocks import Block, as_keys
 from tests.fakes import FakeEmbedder, some_articles, write_articles
 from web.commands import sourcier
 

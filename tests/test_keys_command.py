@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from web.api_keys import KeyProblem, KeyRing
 from web.commands import sourcier
+from web.service.api_keys import KeyProblem, KeyRing
 
 
 def keys(home: Path, *arguments: str) -> Result:

@@ -9,7 +9,7 @@ import pytest
 
 from index.errors import SourcierError
 from qa.conversation import Turn
-from qa.labelled_questions import LabelledQuestion, check_distinct, one_half, read_questions, sample
+from qa.measuring.labelled_questions import LabelledQuestion, check_distinct, one_half, read_questions, sample
 
 ROW = {
     "id": "q1",

@@ -30,15 +30,15 @@ from watched_context import WAIT, PlainReader, WatchedContext
 from index.errors import ModelFileError
 from index.model_files import SMALL_LANGUAGE_MODEL, TerminalProgress, locate, obtain
 from qa import llama_model
-from qa.decode_loop import RUNNING
+from qa.decoding.decode_loop import RUNNING
+from qa.decoding.llama_context import KVType, kv_type_named
+from qa.decoding.read_before import PREFIXES
+from qa.decoding.reply_stream import without_stop
+from qa.decoding.request import SLICE_TOKENS
 from qa.errors import Busy, PromptTooLong
 from qa.language_model import Asker, Message
-from qa.llama_context import KVType, kv_type_named
 from qa.llama_model import HEARD_TOKENS, LlamaModel, state_identity
 from qa.prefill_cache import PrefillCache
-from qa.read_before import PREFIXES
-from qa.reply_stream import without_stop
-from qa.request import SLICE_TOKENS
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEM = Message("system", ("You answer in one short sentence.",))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from web.logs import log_to
+from web.service.logs import log_to
 
 
 class Terminal(io.StringIO):

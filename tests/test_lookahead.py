@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.lookahead import guess
+from qa.decoding.lookahead import guess
 
 SOURCE = list(b"the bridge closed in May; the bridge of the mill reopened")
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from index.markup_text import text_of, text_of_html
-from index.xml_documents import parse_xml
+from index.formats.markup_text import text_of, text_of_html
+from index.formats.xml_documents import parse_xml
 
 
 @pytest.mark.parametrize(

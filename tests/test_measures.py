@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from index.passages import Span
-from qa.measures import (
+from qa.measuring.measures import (
     CurvePoint,
     answer_recall,
     area_under_risk,

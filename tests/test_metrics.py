@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from web_fixtures import WITHOUT_LIMITS, FakeIndex, bridge_script, declined, found_bridge, make_app
 
 from index.errors import BrokenIndex
-from qa.decode_loop import Work
+from qa.decoding.decode_loop import Work
 from qa.errors import Busy
 from qa.prefill_cache import CacheSizes
 from web import create_app

@@ -20,12 +20,13 @@ import pytest
 from stand_in_hub import StandInHub
 from tiny_models import FOLDER, GGUF, folder_model, gguf_model, wheels_from, with_another_hash, zip_of
 
-from index import model_cache, model_fetch, model_files, registry
-from index.checksums import file_digests, stamp_path
+from index import model_files
 from index.errors import ModelFileError, SourceUnavailable, WrongChecksum
-from index.model_catalogue import CATALOGUE, ModelFile
 from index.model_files import digest_of, locate, obtain, states
+from index.models import model_cache, model_fetch, registry
+from index.models.model_catalogue import CATALOGUE, ModelFile
 from index.progress import NoProgress, TerminalProgress
+from index.storage.checksums import file_digests, stamp_path
 
 ROOT = Path(__file__).parent.parent
 
@@ -183,7 +184,8 @@ KILLED = """
     from pathlib import Path
     sys.path[:0] = [{root!r}, {tests!r}]
     import tiny_models
-    from index import model_cache, model_files
+    from index.models import model_cache
+    from index import model_files
 
     class KilledAt:
         def say(self, line): ...
@@ -308,7 +310,7 @@ def test_a_file_put_into_the_cache_is_hashed_once(
         pytest.fail("hashed although size and time are as stamped")
 
     with monkeypatch.context() as patch:
-        patch.setattr("index.checksums._hash", must_not_hash)
+        patch.setattr("index.storage.checksums._hash", must_not_hash)
         assert locate("tiny", cache) == path
         assert digest_of(path) == hashlib.sha256(GGUF).hexdigest()
 
@@ -436,7 +438,7 @@ def test_a_folder_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeyp
         tried.append(target)
         raise PermissionError(13, "Permission denied", str(target))
 
-    monkeypatch.setattr("index.checksums.replace_text", refuse)
+    monkeypatch.setattr("index.storage.checksums.replace_text", refuse)
     assert digest_of(path) == hashlib.sha256(GGUF).hexdigest()
     assert tried == [stamp_path(path)]
 

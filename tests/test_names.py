@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qa.names import missing_names, names_in
+from qa.wording.names import missing_names, names_in
 
 FR = (
     "Le président russe Vladimir Poutine a reçu mercredi 13 septembre 2023 le dirigeant nord-coréen Kim Jong-un au "
@@ -193,7 +193,7 @@ def test_any_text_has_its_own_names(sentence: str, rest: str, language: str) -> 
 
 def test_it_is_quick() -> None:
     script = (
-        "import sys, time\nimport index.languages, babel, rapidfuzz\nfrom qa.names import missing_names\n"
+        "import sys, time\nimport index.languages, babel, rapidfuzz\nfrom qa.wording.names import missing_names\n"
         "source = sys.argv[1] * 3\nstarted = time.perf_counter()\n"
         "missing_names('Putin was in Moscow.', 'en', source, 'fr')\nfirst = time.perf_counter() - started\n"
         "missing_names('Putin was in Moscow with Shoigu and Lavrov.', 'en', source, 'fr')\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from index.articles import Article, read_articles
-from index.nitf_documents import nitf_facts
-from index.xml_documents import parse_xml
+from index.formats.nitf_documents import nitf_facts
+from index.formats.xml_documents import parse_xml
 
 NITF = """<?xml version="1.0" encoding="{encoding}"?>
 <!DOCTYPE nitf SYSTEM "http://127.0.0.1:9/nitf-3-6.dtd">

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from qa.numbers import numbers_claimed, numbers_in
+from qa.wording.numbers import numbers_claimed, numbers_in
 
 # Written by hand: what each text says, as a reader of that language would write it on a form.
 SAME = [

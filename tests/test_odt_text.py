@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from index.odt_text import text_of_odt
-from index.xml_documents import parse_xml
+from index.formats.odt_text import text_of_odt
+from index.formats.xml_documents import parse_xml
 
 SPACES = 'xmlns:text="urn:t" xmlns:table="urn:b" xmlns:draw="urn:d" xmlns:office="urn:o"'
 

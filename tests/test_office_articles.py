@@ -12,8 +12,8 @@ from docx.oxml import parse_xml as word_xml
 from docx.oxml.ns import nsdecls
 from test_zip_parts import zipped
 
-from index import office_articles
 from index.articles import Article, read_articles
+from index.formats import office_articles
 
 TEXT = "Le pont a rouvert samedi.\n\nLes habitants l’ont traversé à pied, sous la pluie."
 

@@ -9,8 +9,8 @@ import pytest
 
 from index.articles import Article, read_articles
 from index.sentences import split_sentences
-from qa.orders import heading_for_readers, is_order, without_orders
 from qa.prompt import passage_block
+from qa.wording.orders import heading_for_readers, is_order, without_orders
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 

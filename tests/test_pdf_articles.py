@@ -10,8 +10,8 @@ import pytest
 from printed import Sheet
 from reportlab.lib.pdfencrypt import StandardEncryption
 
-from index import pdf_articles, pdf_characters
 from index.articles import Article, read_articles
+from index.formats import pdf_articles, pdf_characters
 
 ONE = (
     "Le pont des Tanneurs a rouvert samedi matin, après sept mois de travaux, et les habitants l’ont traversé à pied, "

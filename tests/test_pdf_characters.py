@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from printed import HEIGHT, Sheet
 
-from index.pdf_characters import _Glyph, _joined, _logical, read
+from index.formats.pdf_characters import _Glyph, _joined, _logical, read
 
 
 def rows(path: Path) -> list[list[object]]:

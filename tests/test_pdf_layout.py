@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from index.pdf_layout import Line, Page, blocks_of, without_margins
+from index.formats.pdf_layout import Line, Page, blocks_of, without_margins
 
 
 def line(text: str, x0: float, y: float, width: float = 200, size: float = 10, page: int = 0) -> Line:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from index.pdf_layout import Block, Line
-from index.pdf_paragraphs import body_size, text_of_blocks
+from index.formats.pdf_layout import Block, Line
+from index.formats.pdf_paragraphs import body_size, text_of_blocks
 
 
 def block(*texts: str, top: float = 700, page: int = 0, step: float = 12, width: float = 5.0, x: float = 50) -> Block:

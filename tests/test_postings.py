@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import postings as module
 from index.errors import BrokenIndex
-from index.postings import Postings
-from index.word_counts import WordCounts
+from index.storage import postings as module
+from index.storage.postings import Postings
+from index.storage.word_counts import WordCounts
 from tests.test_search import bm25
 
 WORDS = [f"w{number}" for number in range(40)]

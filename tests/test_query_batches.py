@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from index.embedder import Vectors
-from index.query_batches import QueryBatches
+from index.models.query_batches import QueryBatches
 
 WAIT = 20.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa.quoting import quoted
+from qa.wording.quoting import quoted
 
 
 @pytest.mark.parametrize(

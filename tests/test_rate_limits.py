@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from web_fixtures import bridge_script, make_app
 
-from web.api_keys import make_key
+from web.service.api_keys import make_key
 from web.settings import Settings
 
 

@@ -36,11 +36,11 @@ def test_every_command_says_what_it_does_and_shows_an_example(command: click.Com
 
 
 def test_the_readme_names_every_file_of_the_rooms_and_no_other() -> None:
-    named = set(re.findall(r"^\| `((?:index|qa|web)/\w+\.py)` \|", README, re.MULTILINE))
+    named = set(re.findall(r"^\| `((?:index|qa|web)/(?:\w+/)?\w+\.py)` \|", README, re.MULTILINE))
     files = {
-        f"{room}/{path.name}"
+        str(path.relative_to(ROOT))
         for room in ("index", "qa", "web")
-        for path in (ROOT / room).glob("*.py")
+        for path in (ROOT / room).rglob("*.py")
         if path.name != "__init__.py"
     }
     assert named == files

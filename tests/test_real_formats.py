@@ -15,7 +15,7 @@ from docx import Document
 from office_documents import Written, converted, document, needed
 
 from index.articles import Article, read_articles
-from index.front_matter import split_front_matter
+from index.formats.front_matter import split_front_matter
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ from flask import Flask
 from web_fixtures import WITHOUT_LIMITS, UntilCancelled, bridge_script, declined, found_bridge, make_app
 
 from qa.errors import Busy
-from web.api_keys import make_key
-from web.request_log import log
+from web.service.api_keys import make_key
+from web.service.request_log import log
 
 SECRET = "Quand rouvre le pont secret ?"
 

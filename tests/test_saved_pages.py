@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from index import saved_pages
 from index.articles import Article, read_articles
+from index.formats import saved_pages
 
 TEXT = "Le pont a rouvert samedi.\n\nLes habitants l’ont traversé à pied, sous la pluie."
 PAGE = (

@@ -20,7 +20,7 @@ import pytest
 from flask import Flask
 from web_fixtures import WITHOUT_LIMITS, UntilCancelled, bridge_script, found_bridge, make_app, running
 
-from web.server import Server
+from web.service.server import Server
 from web.settings import Settings
 
 TESTS = Path(__file__).parent
@@ -94,7 +94,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import threading
 from web_fixtures import *
-from web.server import serve
+from web.service.server import serve
 gate = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.readline(), gate.set()), daemon=True).start()
 app, _ = make_app([found_bridge(), gate, *bridge_script()[1:]], [found_bridge(), UntilCancelled()])

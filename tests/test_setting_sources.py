@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from web.setting_sources import BadSettingsFile, gather, unknown_variables
+from web.service.setting_sources import BadSettingsFile, gather, unknown_variables
 from web.settings import BadSetting, Settings
 
 

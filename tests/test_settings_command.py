@@ -13,7 +13,7 @@ from fakes import FakeEmbedder
 
 from index.build import build
 from web.commands import sourcier
-from web.setting_sources import gather
+from web.service.setting_sources import gather
 from web.settings import Settings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa.spelling import with_names_of
+from qa.wording.spelling import with_names_of
 
 SOURCE = "Le ministre Sergueï Choïgou a reçu Bruno Marchand et Hélène Tavernel. Vladimir Karpov et Vladimor étaient là."
 

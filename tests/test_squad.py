@@ -11,7 +11,7 @@ from conftest import beside_the_checkout
 
 from index.errors import SourcierError
 from index.passages import Span
-from qa.squad import SquadFile, asked_over, read_squad
+from qa.measuring.squad import SquadFile, asked_over, read_squad
 
 
 def asked(own: str, question: str, *answers: tuple[str, int]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from index.embedder import Vectors
-from index.unfinished_vectors import UnfinishedVectors
+from index.storage.unfinished_vectors import UnfinishedVectors
 
 DIM = 8
 RECORD = 32 + 4 * DIM + 4

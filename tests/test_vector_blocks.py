@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import vector_blocks
 from index.embedder import Vectors
-from index.vector_blocks import Block, as_keys, copy_vectors, find, keys_of, write_blocks
+from index.storage import vector_blocks
+from index.storage.vector_blocks import Block, as_keys, copy_vectors, find, keys_of, write_blocks
 
 DIM = 4
 

@@ -12,7 +12,7 @@ from index.build import build
 from index.embedder import SentenceTransformerEmbedder
 from index.search import Index
 from qa.answers import Answer, Answerer
-from qa.measures import holds
+from qa.measuring.measures import holds
 
 pytestmark = pytest.mark.models
 

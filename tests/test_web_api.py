@@ -40,7 +40,7 @@ from qa.conversation import Turn
 from qa.errors import Busy, QuestionTooLong
 from web import create_app
 from web.ready import Ready
-from web.server import PortProblem, Server
+from web.service.server import PortProblem, Server
 from web.settings import Settings
 
 HIT_KEYS = {
@@ -327,7 +327,7 @@ def test_an_answer_that_takes_too_long_is_given_up() -> None:
 
 
 def test_a_silent_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.event_stream.KEEP_ALIVE_S", 0.05)
+    monkeypatch.setattr("web.contract.event_stream.KEEP_ALIVE_S", 0.05)
     monkeypatch.setattr("web.asking.TICK_S", 0.05)
     app, _ = make_app([found_bridge(), 0.4, declined()])
     text = ask(app.test_client(), question="Quand ?", stream=True).text
@@ -442,7 +442,7 @@ def test_a_taken_port_is_one_clear_line() -> None:
 SERVE = """
 import sys, time
 from web import create_app
-from web.server import serve
+from web.service.server import serve
 from web.settings import Settings
 from index.errors import SourcierError
 def load():

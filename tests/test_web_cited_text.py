@@ -11,7 +11,7 @@ from web_fixtures import BRIDGE, HOSTILE, SHUTTLE, citation
 
 from qa.answers import AnswerSentence
 from qa.grounding import Citation
-from web.cited_text import marked_sentence, source_list, without_sources
+from web.contract.cited_text import marked_sentence, source_list, without_sources
 
 
 def test_a_sentence_has_its_marks_and_says_when_its_support_is_uncertain() -> None:

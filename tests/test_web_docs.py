@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 from web_fixtures import make_app
 
-from web.docs import Piece, kind_of, prose
+from web.contract.docs import Piece, kind_of, prose
 
 
 def page() -> str:

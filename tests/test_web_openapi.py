@@ -24,9 +24,9 @@ from qa.answers import Event
 from qa.conversation import Turn
 from qa.language_model import Asker
 from web import create_app
+from web.contract.operations import operations_of
+from web.contract.request_fields import ArticleFilters
 from web.faults import MEANINGS, Code
-from web.operations import operations_of
-from web.request_fields import ArticleFilters
 from web.settings import Settings
 
 PAGES = {"/", "/articles/<path:article_id>", "/docs", "/metrics", "/openapi.json", "/static/<path:filename>"}

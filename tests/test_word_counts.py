@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.postings import Postings
-from index.word_counts import MOST, WordCounts
+from index.storage.postings import Postings
+from index.storage.word_counts import MOST, WordCounts
 
 PASSAGES = st.lists(st.lists(st.sampled_from(["a", "b", "c", "é", "3,5", "हिन्दी", "𝒳"]), max_size=6), max_size=8)
 

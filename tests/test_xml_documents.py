@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from index.xml_documents import DeclaresEntities, name_of, parse_root, parse_xml, text_in
+from index.formats.xml_documents import DeclaresEntities, name_of, parse_root, parse_xml, text_in
 
 LAUGHS = (
     '<!DOCTYPE a [<!ENTITY l0 "ha">' + "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10)) + "]>"

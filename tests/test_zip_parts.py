@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from index import zip_parts
-from index.zip_parts import ZipParts, part_beside
+from index.formats import zip_parts
+from index.formats.zip_parts import ZipParts, part_beside
 
 
 def zipped(path: Path, parts: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:

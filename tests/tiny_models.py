@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from index.errors import SourceUnavailable
-from index.model_catalogue import HubRepository, ModelFile, PublishedFile, RegistryParts
+from index.models.model_catalogue import HubRepository, ModelFile, PublishedFile, RegistryParts
 
 GGUF = b"GGUF" + random.Random(1).randbytes(400_000)
 FOLDER = {

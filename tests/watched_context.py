@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qa.llama_context import Aborted, KVType, LlamaContext, Logits, Row
+from qa.decoding.llama_context import Aborted, KVType, LlamaContext, Logits, Row
 
 # isort: split
 import llama_cpp

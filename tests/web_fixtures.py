@@ -22,7 +22,7 @@ from qa.conversation import Turn
 from qa.grounding import Citation
 from qa.language_model import Asker
 from web import create_app
-from web.server import Server
+from web.service.server import Server
 from web.settings import Settings
 
 BRIDGE = Article(

@@ -8,22 +8,22 @@ from werkzeug.exceptions import HTTPException
 
 from web.admission import admit
 from web.api import blueprint as api_blueprint
-from web.api_keys import KeyRing
 from web.asking import Asking
-from web.cross_origin import allow_origins
-from web.docs import blueprint as docs_blueprint
+from web.contract.docs import blueprint as docs_blueprint
+from web.contract.openai_bodies import openai_error
+from web.contract.openapi import API_VERSION
+from web.contract.openapi import blueprint as openapi_blueprint
 from web.faults import fault_of, json_fault
 from web.feedback import blueprint as feedback_blueprint
-from web.metrics import Metrics
 from web.openai_api import blueprint as openai_blueprint
-from web.openai_bodies import openai_error
-from web.openapi import API_VERSION
-from web.openapi import blueprint as openapi_blueprint
 from web.pages import blueprint as pages_blueprint
 from web.pages import fault_page
-from web.rate_limits import limit_rates
 from web.ready import Answerer, Index, NotReady, Ready
-from web.request_log import RequestLog, RequestRecord
+from web.service.api_keys import KeyRing
+from web.service.cross_origin import allow_origins
+from web.service.metrics import Metrics
+from web.service.rate_limits import limit_rates
+from web.service.request_log import RequestLog, RequestRecord
 from web.settings import Settings
 from web.telemetry import blueprint as telemetry_blueprint
 

@@ -16,8 +16,8 @@ from flask import current_app, g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
-from web.api_keys import KeyRing
-from web.request_log import RequestRecord
+from web.service.api_keys import KeyRing
+from web.service.request_log import RequestRecord
 from web.settings import Settings
 
 log = logging.getLogger(__name__)

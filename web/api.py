@@ -9,17 +9,17 @@ from functools import partial
 from flask import Blueprint, Response, current_app, jsonify, request, url_for
 
 from qa.answers import Checked, Draft, Event, Found
-from web import bodies
 from web.asking import Asking, last_answer
-from web.event_stream import await_first, data_line, streamed
+from web.contract import bodies
+from web.contract.event_stream import await_first, data_line, streamed
+from web.contract.operations import operation
+from web.contract.shapes import answer_json, article_json, checked_json, found_json, hits_json, listed_json
+from web.contract.validation import AskRequest, PageQuery, SearchRequest, read_body, read_page
 from web.faults import Fault, NotFound
-from web.metrics import Metrics
-from web.operations import operation
 from web.ready import the_answerer, the_index
-from web.request_log import RequestRecord
+from web.service.metrics import Metrics
+from web.service.request_log import RequestRecord
 from web.settings import Settings
-from web.shapes import answer_json, article_json, checked_json, found_json, hits_json, listed_json
-from web.validation import AskRequest, PageQuery, SearchRequest, read_body, read_page
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 

@@ -18,9 +18,9 @@ from qa.errors import Busy
 from qa.language_model import Asker
 from web.admission import caller
 from web.faults import ClientGone, TooSlow
-from web.metrics import Metrics
 from web.ready import NotReady, Ready
-from web.request_log import RequestRecord
+from web.service.metrics import Metrics
+from web.service.request_log import RequestRecord
 from web.settings import Settings
 
 TICK_S = 0.5  # how often a silent answer looks for a reader who left; None is yielded as often

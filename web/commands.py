@@ -37,10 +37,10 @@ from qa.commands import (
     prefill,
 )
 from qa.delete_command import delete
-from qa.eval_command import evaluate_command
-from web.api_keys import read_keys
-from web.keys_command import keys
-from web.settings_command import (
+from qa.measuring.eval_command import evaluate_command
+from web.service.api_keys import read_keys
+from web.service.keys_command import keys
+from web.service.settings_command import (
     config_option,
     gather_for_command,
     settings_command,
@@ -100,8 +100,8 @@ def serve(config: Path | None, **_: object) -> None:
     """
     from qa.reading_ahead import IdleReader
     from web import create_app
-    from web.logs import log_to
-    from web.server import serve as serve_app
+    from web.service.logs import log_to
+    from web.service.server import serve as serve_app
 
     warn_of_unknown_variables()
     settings = gather_for_command(config).settings
@@ -148,7 +148,7 @@ def ask(question: str, k: int, filters: Filters, config: Path | None, as_json: b
       sourcier ask "Quand le pont a-t-il rouvert ?" --since 2025-11-01
     """
     from qa.answers import Answer
-    from web.shapes import answer_json
+    from web.contract.shapes import answer_json
 
     settings = gather_for_command(config).settings
     answerer, index, model = _load(settings)

@@ -13,12 +13,12 @@ from typing import Annotated, Literal
 from flask import Blueprint, Response, current_app, jsonify, request
 from pydantic import ConfigDict, Field
 
-from web import bodies
+from web.contract import bodies
+from web.contract.operations import operation
+from web.contract.request_fields import AtMost, Closed, Text
+from web.contract.validation import Question, read_body
 from web.faults import FeedbackFull
-from web.operations import operation
-from web.request_fields import AtMost, Closed, Text
 from web.settings import Settings
-from web.validation import Question, read_body
 
 FEEDBACK_FILE = "feedback.jsonl"
 # About 50,000 verdicts with their answers. A file that strangers can write to must end somewhere.

@@ -10,16 +10,24 @@ from flask import Blueprint, Response, current_app, g, jsonify, request
 
 from qa.answers import Answer, Checked, Event, Found
 from web.asking import Asking, last_answer
-from web.cited_text import marked_sentence, source_list
-from web.event_stream import await_first, data_line, streamed
+from web.contract.cited_text import marked_sentence, source_list
+from web.contract.event_stream import await_first, data_line, streamed
+from web.contract.openai_bodies import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    Delta,
+    Model,
+    ModelList,
+    OpenAIError,
+    openai_error,
+)
+from web.contract.openai_request import MODEL, ChatRequest, read_conversation
+from web.contract.operations import operation
+from web.contract.shapes import citation_json
+from web.contract.validation import read_body
 from web.faults import NotFound
-from web.openai_bodies import ChatCompletion, ChatCompletionChunk, Delta, Model, ModelList, OpenAIError, openai_error
-from web.openai_request import MODEL, ChatRequest, read_conversation
-from web.operations import operation
 from web.ready import the_answerer, the_index
 from web.settings import Settings
-from web.shapes import citation_json
-from web.validation import read_body
 
 blueprint = Blueprint("openai", __name__, url_prefix="/v1")
 

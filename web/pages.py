@@ -14,11 +14,11 @@ from flask import Blueprint, Response, current_app, g, make_response, render_tem
 from index.filters import read_filters
 from web.article_text import cut_article, usable_spans
 from web.asking import Asking, last_answer
+from web.contract.validation import read_text
 from web.faults import Fault, NotFound, fault_of
 from web.ready import Index, Ready, the_index
 from web.settings import Settings
 from web.turn_view import Turn, article_path, failed_turn, safe_link, shown_turn
-from web.validation import read_text
 from web.words import WORDS, counted, language_name, long_date, page_language
 
 LATEST_ARTICLES = 4  # on the empty page

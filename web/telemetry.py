@@ -7,11 +7,11 @@ from ipaddress import ip_address, ip_network
 from flask import Blueprint, Response, current_app, jsonify, request
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from web import bodies
+from web.contract import bodies
+from web.contract.operations import operation
 from web.faults import NotFound
-from web.metrics import Metrics
-from web.operations import operation
 from web.ready import the_index
+from web.service.metrics import Metrics
 from web.settings import Settings
 
 blueprint = Blueprint("telemetry", __name__)

@@ -52,19 +52,19 @@ from sklearn.model_selection import GroupKFold
 
 import qa  # noqa: F401 - says how OpenMP threads wait, before llama_cpp or torch is loaded
 from index.articles import Article
-from index.checksums import digest_of
 from index.commands import load_embedder
 from index.embedder import SourceText
 from index.languages import detect_language
 from index.progress import TerminalProgress
 from index.search import Index
+from index.storage.checksums import digest_of
 from qa.answerability import PROBE_FILE, probe_for
 from qa.answers import question_language, worth_reading
 from qa.commands import language_model_file
-from qa.labelled_questions import read_questions
 from qa.language_model import prefix_key
 from qa.llama_model import LlamaModel
-from qa.measures import holds
+from qa.measuring.labelled_questions import read_questions
+from qa.measuring.measures import holds
 from qa.prompt import NOTHING, answer_messages_about, no_passage_messages
 
 # Of the 28 layers of the default model. On squad2's even half (954 pairs, five folds) layer 12 alone had an AUROC of

@@ -42,16 +42,16 @@ from sklearn.model_selection import GroupKFold
 
 import qa  # noqa: F401 - says how OpenMP threads wait, before llama_cpp or torch is loaded
 from index.articles import Article
-from index.checksums import digest_of
 from index.commands import load_embedder
 from index.embedder import Embedder, SourceText, Vectors
 from index.languages import detect_language
 from index.progress import TerminalProgress
 from index.sentences import split_sentences
+from index.storage.checksums import digest_of
 from qa.commands import language_model_file
 from qa.entailment import PROBE_FILE, entailment_probe
 from qa.llama_model import LlamaModel
-from qa.measures import answer_recall
+from qa.measuring.measures import answer_recall
 from qa.prompt import NO, NOTHING, SAYS_END, YES, answer_messages_about, says_digest, says_messages_about
 
 # How much the weights are held back, and what the odds and the cosine are worth: chosen on the fitted half.

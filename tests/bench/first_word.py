@@ -33,14 +33,14 @@ from index.search import Index
 from qa.answerability import DECLINE_BELOW
 from qa.answers import REPLY_TOKENS, Answer, Checked, Draft, Found
 from qa.commands import answerer_of, language_model_file, layers_of
-from qa.eval_command import index_paragraphs
-from qa.labelled_questions import LabelledQuestion
 from qa.language_model import Asker
 from qa.llama_model import DEFAULT_CONTEXT_TOKENS, LlamaModel, state_identity
-from qa.measures import answer_recall, words
+from qa.measuring.eval_command import index_paragraphs
+from qa.measuring.labelled_questions import LabelledQuestion
+from qa.measuring.measures import answer_recall, words
+from qa.measuring.squad import read_squad
 from qa.prefill_cache import PrefillCache
 from qa.prompt import QUESTION_LABEL, answer_messages, passage_block, passage_messages
-from qa.squad import read_squad
 
 DEFAULT_HOME = Path(".sourcier/bench-piaf")
 PASSAGES = 3

@@ -47,7 +47,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import itertools
 from web_fixtures import *
-from web.server import serve
+from web.service.server import serve
 found, draft, _, first, _, second, answer = bridge_script()
 class Endless:
     def popleft(self):

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from index.commands import load_embedder
 from index.search import Index
-from qa.eval_command import index_paragraphs
-from qa.squad import read_squad
+from qa.measuring.eval_command import index_paragraphs
+from qa.measuring.squad import read_squad
 
 DEFAULT_HOME = Path(".sourcier/bench-piaf")
 RANKS = (1, 3, 5, 10)

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qa.answerability import DECLINE_BELOW
-from qa.measures import CurvePoint
+from qa.measuring.measures import CurvePoint
 
 rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "sourcier", "font.family": "sans-serif"})
 

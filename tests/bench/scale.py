@@ -34,15 +34,15 @@ from index.embedder import Vectors
 from index.filters import NO_FILTERS, Filters
 from index.generation import current_folder, index_folder
 from index.generations import building_folder
-from index.inverted_file import Rows, _exact
 from index.manifest import ARTICLES_FILE, Manifest
 from index.new_generation import finish_generation, index_vectors
-from index.postings import Postings
 from index.search import REACH, Index
-from index.sentence_vectors import read_vectors
-from index.tables import SCHEMA, uri_of
-from index.vector_blocks import Block, as_keys, find, keys_of, write_blocks
-from qa.squad import read_squad
+from index.storage.inverted_file import Rows, _exact
+from index.storage.postings import Postings
+from index.storage.sentence_vectors import read_vectors
+from index.storage.tables import SCHEMA, uri_of
+from index.storage.vector_blocks import Block, as_keys, find, keys_of, write_blocks
+from qa.measuring.squad import read_squad
 
 OTHER_WORDS, NEW_WORDS = 0.3, 0.01
 NEAR = 50

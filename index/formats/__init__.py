@@ -1,0 +1,1 @@
+"""Article files of every kind, read into the fields of an article."""

@@ -1,0 +1,1 @@
+"""Model files, from where they are kept to the one that embeds."""

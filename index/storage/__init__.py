@@ -1,0 +1,1 @@
+"""What a generation keeps on disk: rows, words, vectors, checksums."""

@@ -1,0 +1,1 @@
+"""One llama.cpp context, and all who read and write through it at once."""

@@ -1,0 +1,433 @@
+"""Several readers, one model: the thread that owns the context and advances all of them together.
+
+Read `_run` and `_step` first. Each step decodes one batch: the next token of every reply that is being written, and
+behind them a few tokens of the questions that are being read. Before it comes at most one slice of a passage, about a
+second on two cores; nothing waits for longer.
+
+What has been read is not read again (qa/decoding/read_before.py). The slices of passages are decoded one prompt at a
+time and end where a piece of the prompt does, so a passage is read in the same batches whoever reads beside it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+
+import numpy as np
+
+from index.sentences import STOPS
+from qa.decoding.fair_turns import FairTurns
+from qa.decoding.llama_context import Aborted, LlamaContext, Logits, Row
+from qa.decoding.lookahead import guess
+from qa.decoding.read_before import FIRST_FREE, ReadBefore, Reading
+from qa.decoding.request import SLICE_TOKENS, Impression, Request
+from qa.errors import Busy, PromptTooLong
+from qa.prefill_cache import PrefillCache
+
+log = logging.getLogger(__name__)
+
+# Rows of a step in which several questions are read, or a multiple of it: 16 rows take 0.24 to 0.30 s, 20 take 0.35 to
+# 0.38, 64 take 0.94. Longer steps read hardly more tokens a second, and in short ones somebody who asks a moment later
+# than another does not wait until all of that question is read (1.5B Q4_K_M, two cores, 2026-11-23). At least half of
+# it is for questions, the rest for replies.
+QUESTION_ROWS = 16
+# So many more are decoded now rather than in a step of their own: 2 rows take 0.13 s alone, 0.03 with 16 others.
+LEFT_OVER_ROWS = QUESTION_ROWS // 2
+# Replies and scores being worked on together. Beyond eight a batch writes no more words a second, but the questions of
+# those who come then are read beside the replies instead of waiting for one to end.
+RUNNING = 20
+# Tokens decoded at once when all replies are written, their guesses included: 4 cost 1.3 times the time of one, 8 or 16
+# cost 3.5 times (1.5B Q4_K_M, two cores, 2026-11-22), so few are guessed until a run of guesses was right, or until
+# there are more replies than that anyway.
+FEW_ROWS = 4
+MANY_ROWS = 16
+# Seconds between two looks at whether the asker of a reply that is held has gone.
+HELD_LOOK = 0.1
+# Seconds that somebody who listens to a reply is given to hear a sentence: it takes some milliseconds.
+LISTENING = 0.03
+# Rows of the largest batch.
+BATCH_ROWS = max(SLICE_TOKENS, 2 * QUESTION_ROWS + LEFT_OVER_ROWS + max(MANY_ROWS, RUNNING))
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class _Running(Reading):
+    """A request that has a sequence. Only the owner thread touches it."""
+
+    request: Request
+    served: int = 0  # tokens decoded for it while it was being read
+    token: int | None = None  # chosen, not decoded yet
+    written: list[int] = field(default_factory=list)
+    source: list[int] = field(default_factory=list)  # what guesses are taken from
+    lucky: bool = False  # the last guesses were all right
+    text: str = ""  # written, and not sent yet
+    ends_sentence: bool = False  # what was sent last
+    decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
+
+    @property
+    def behind_passage(self) -> bool:
+        """Whether what many prompts have in common is read, and only what is asked about it is left."""
+        return self.slices >= self.prompt.kept
+
+    @property
+    def unread(self) -> bool:
+        return self.slices < len(self.prompt.slices) or bool(self.request.more)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the prompt has come."""
+        return not self.request.growing and not self.request.more
+
+    def take_more(self) -> None:
+        """What has come of a growing prompt since the last step: words that came one by one are read in one go."""
+        more: list[int] = []
+        while self.request.more:
+            more.extend(self.request.more.popleft())
+        if more:
+            self.prompt = self.prompt.longer(more, self.slices)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a loop has done since it began, in tokens, and how many requests it has now."""
+
+    tokens_read: int
+    tokens_written: int
+    running: int
+    waiting: int
+
+
+class DecodeLoop:
+    """Owns the context from its own thread. `submit` may be called from any; `close` ends the thread and the context.
+
+    `queue` requests may wait besides those that there are sequences for, each for `longest_wait` seconds, before they
+    are refused as Busy.
+    """
+
+    def __init__(
+        self, context: LlamaContext, cells: int, states: PrefillCache, queue: int, longest_wait: float = 30.0
+    ) -> None:
+        self._context = context
+        self._cells = cells
+        self._states = states
+        self._queue = queue
+        self._longest_wait = longest_wait
+        self._waiting: deque[Request] = deque()
+        self._changed = threading.Condition()
+        self._newcomers = False  # since the last look at those who wait
+        self._may_admit = False  # somebody came, or room was made, since then
+        self._closing = False
+        self._last_ended = time.monotonic()
+        # From here on only the owner thread.
+        self._turns = FairTurns()
+        self._before = ReadBefore(context, states)
+        self._free = list(range(FIRST_FREE, FIRST_FREE + RUNNING))
+        self._running: list[_Running] = []
+        self._tokens_read = self._tokens_written = 0
+        self._thread = threading.Thread(target=self._run, name="decode loop", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: Request) -> None:
+        """Queue a request. Raises Busy when too many wait."""
+        with self._changed:
+            if self._closing:
+                raise RuntimeError("the language model was closed")
+            if len(self._waiting) >= self._queue + len(self._free) and not request.begun:
+                raise Busy(retry_after=5.0)
+            self._waiting.append(request)
+            self._newcomers |= not request.background
+            self._may_admit = True
+            self._changed.notify()
+
+    def wake(self) -> None:
+        """Look again: a request is not held any more, or was left."""
+        with self._changed:
+            self._changed.notify()
+
+    def quiet_for(self) -> float:
+        """Seconds since the last request that was not in the background ended; 0 while there is one."""
+        with self._changed:
+            busy = any(not request.background for request in (*self._waiting, *(one.request for one in self._running)))
+            return 0.0 if busy else time.monotonic() - self._last_ended
+
+    def work(self) -> Work:
+        """How much it has done, as it stood at some moment between two steps or within one."""
+        with self._changed:
+            return Work(self._tokens_read, self._tokens_written, len(self._running), len(self._waiting))
+
+    def close(self) -> None:
+        """Stop at the next step; whoever is still being served gets the end of a reply that was cut."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while self._wait_for_work():
+            self._admit()
+            try:
+                self._drop_those_who_left()
+                self._let_listen()
+                self._step()
+            except Exception as error:  # the outermost edge of this thread; the readers' threads raise it
+                self._fail_all(error)
+        for one in [*self._running]:
+            self._finish(one)
+        self._context.close()
+
+    def _wait_for_work(self) -> bool:
+        """False when the loop was closed."""
+        with self._changed:
+            while not (self._closing or (self._waiting and self._may_admit) or self._has_work()):
+                self._changed.wait(HELD_LOOK if self._running or self._waiting else None)
+                if self._waiting:
+                    break  # some may have left, or waited for too long
+            if self._closing:
+                for request in self._waiting:
+                    request.outbox.put(None)
+                self._waiting.clear()
+            return not self._closing
+
+    def _has_work(self) -> bool:
+        """Whether there is anything to decode, or somebody left."""
+        return bool(self._writers() or self._readers_in_turn() or any(one.request.given_up() for one in self._running))
+
+    def _admit(self) -> None:
+        """Give sequences to those who wait, first of all to clients that have the fewest."""
+        with self._changed:
+            self._newcomers = self._may_admit = False
+            for request in [*self._waiting]:
+                if request.given_up():
+                    self._waiting.remove(request)
+                    request.outbox.put(None)
+                elif not request.begun and time.monotonic() - request.arrived > self._longest_wait:
+                    self._waiting.remove(request)
+                    request.outbox.put(Busy(retry_after=10.0))
+            while self._waiting and self._free:
+                running = Counter(one.request.asker.client for one in self._running)
+                first = min(self._waiting, key=lambda request: (not request.begun, running[request.asker.client]))
+                if self._cells_of(first) > self._cells - sum(self._cells_of(one.request) for one in self._running):
+                    break
+                self._waiting.remove(first)
+                reading = {one.request.asker.client for one in self._running if one.token is None}
+                self._turns.join(first.asker.client, reading)
+                self._running.append(_Running(first.prompt, self._free.pop(), request=first))
+
+    def _cells_of(self, request: Request) -> int:
+        """Cells of the context that it can come to need, besides those of a prefix that is held anyway."""
+        prompt = request.prompt
+        held = prompt.length(prompt.prefix) if self._before.holds_prefix(prompt) else 0
+        return prompt.tokens + request.room + request.max_tokens - held
+
+    def _drop_those_who_left(self) -> None:
+        for one in [*self._running]:
+            if one.request.given_up():
+                self._finish(one)
+
+    def _step(self) -> None:
+        """One slice of a passage, if it is somebody's turn to have one read, and a token for every reply that is being
+        written; else with those tokens some of the questions that are being read."""
+        for one in self._running:
+            one.take_more()
+        readers = self._readers_in_turn()
+        if self._context.can_share:
+            for one in readers:
+                self._before.take_over(one, self._running)
+        asking = [one for one in readers if one.behind_passage]
+        if readers and readers[0] not in asking:
+            asking = []
+            with contextlib.suppress(Aborted):  # it is read later
+                self._read_slice(readers[0])
+        writers = self._writers()
+        if writers or asking:
+            self._write_and_ask(writers, asking)
+
+    def _writers(self) -> list[_Running]:
+        """Those whose reply is being written, and not held."""
+        return [one for one in self._running if one.token is not None and not one.request.held]
+
+    def _readers_in_turn(self) -> list[_Running]:
+        """Those whose prompt is not read yet, the next one first. What goes on in the background is read while there is
+        nothing else. What listens to a reply is read beside it: when nothing is written, its end is about to come, and
+        is read with what is left in one step."""
+        front = [one for one in self._running if not one.request.background]
+        quiet = not self._writers()
+        reading = [
+            one
+            for one in front or self._running
+            if one.token is None and one.unread and not (quiet and one.request.growing and one.behind_passage)
+        ]
+        return sorted(reading, key=lambda one: self._turn(one, Counter()))
+
+    def _turn(self, one: _Running, given: Counter[_Running]) -> tuple[int, int, int, float]:
+        """Lower comes first: the client that was served least, and of its questions the one that was. So readers who
+        come together get their first words together, a short question does not wait for a long article, nor one
+        question for the many of another client.
+
+        The requests of one question have the same asker. `given` are the tokens that they get in this step already.
+        """
+        asker = one.request.asker
+        of_client = sum(rows for other, rows in given.items() if other.request.asker.client == asker.client)
+        of_question = sum(other.served + given[other] for other in self._running if other.request.asker is asker)
+        return self._turns.served(asker.client) + of_client, of_question, one.served + given[one], one.request.arrived
+
+    def _share_out(self, asking: Sequence[_Running], written: int) -> Counter[_Running]:
+        """How many tokens of each question are decoded in this step, beside `written` rows of replies: a token at a
+        time to the one whose turn it is. With nobody else there, the question is read to its end."""
+        rest = {one: len(self._rest_of_slice(one)) for one in asking}
+        unread = sum(rest.values())
+        steps = -(-(written + QUESTION_ROWS // 2) // QUESTION_ROWS)
+        rows = steps * QUESTION_ROWS - written
+        if (len(asking) == 1 and not written) or unread <= rows + LEFT_OVER_ROWS:
+            rows = unread
+        given: Counter[_Running] = Counter()
+        for _ in range(rows):
+            if waiting := [one for one in asking if given[one] < rest[one]]:
+                given[min(waiting, key=lambda one: self._turn(one, given))] += 1
+        return given
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def _read_slice(self, one: _Running) -> None:
+        """Decode the next slice of a prefix or passage, alone: the same rows whoever else is there."""
+        part = self._rest_of_slice(one)
+        stop = (lambda: self._newcomers or self._closing) if one.request.background else None
+        self._take_part(one, part, self._context.decode(self._rows_of(one, part), stop))
+
+    def _rows_of(self, one: _Running, part: Sequence[int]) -> list[Row]:
+        """Logits are asked for behind the last token of a prompt only."""
+        last = one.prompt.tokens - 1 if one.complete else None
+        scored = bool(one.request.scored)
+        return [
+            Row(token, place, one.sequence, place == last, hidden=scored and place == last)
+            for place, token in enumerate(part, start=one.position)
+        ]
+
+    def _take_part(self, one: _Running, part: Sequence[int], logits: Sequence[Logits]) -> None:
+        """So much of a prompt is in the cache now. Behind its end, choose the first token or give the scores."""
+        one.served += len(part)
+        self._tokens_read += len(part)
+        self._turns.count(one.request.asker.client, len(part))
+        one.position += len(part)
+        one.slices += one.position == one.prompt.length(one.slices + 1)
+        if self._context.can_share:
+            self._before.keep(one)
+        if one.slices == len(one.prompt.slices) and one.complete:
+            self._prompt_read(one, logits[0] if logits else None)
+
+    def _rest_of_slice(self, one: _Running) -> tuple[int, ...]:
+        return one.prompt.slices[one.slices][one.position - one.prompt.length(one.slices) :]
+
+    def _prompt_read(self, one: _Running, logits: Logits | None) -> None:
+        request = one.request
+        if logits is not None and request.scored:
+            scores = _log_probabilities(logits, request.scored)
+            request.outbox.put(Impression(scores, self._context.hidden(one.sequence)))
+        if logits is None or not request.max_tokens:
+            self._finish(one)
+            return
+        one.source = list(chain.from_iterable(request.prompt.slices[request.prompt.prefix :]))
+        others = logits.copy()
+        others[list(request.scored)] = -np.inf  # what it could have begun with instead
+        self._choose(one, others)
+        self._send(one)
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def _write_and_ask(self, writers: Sequence[_Running], asking: Sequence[_Running]) -> None:
+        """Decode, in one batch, the chosen token of every reply with guesses behind it, and the next tokens of
+        questions, those first whose turn it is. Then choose what follows."""
+        parts: list[tuple[list[Row], Callable[[Sequence[Logits]], None]]] = []
+        for one in writers:
+            share = (MANY_ROWS if one.lucky or len(writers) > FEW_ROWS else FEW_ROWS) // len(writers)
+            most = min(share - 1, one.request.max_tokens - len(one.written) - 1)
+            guesses = guess(one.source, one.written, most) if self._context.can_share else []
+            tokens = [one.written[-1], *guesses]
+            rows = [Row(token, place, one.sequence, True) for place, token in enumerate(tokens, start=one.position)]
+            parts.append((rows, partial(self._take_written, one, guesses)))
+        for one, count in self._share_out(asking, sum(len(rows) for rows, _ in parts)).items():
+            part = self._rest_of_slice(one)[:count]
+            parts.append((self._rows_of(one, part), partial(self._take_part, one, part)))
+        logits = iter(self._context.decode([row for rows, _ in parts for row in rows]))
+        for rows, take in parts:
+            take([next(logits) for row in rows if row.logits])
+
+    def _take_written(self, one: _Running, guessed: Sequence[int], logits: Sequence[Logits]) -> None:
+        """Go on with the model's own choices as far as the guesses were right."""
+        start = one.position
+        for place, row in enumerate(logits):
+            one.position += 1
+            self._choose(one, row)
+            if one.token is None or place == len(guessed) or guessed[place] != one.token:
+                break
+        self._send(one)
+        if one.token is not None:
+            one.lucky = bool(guessed) and one.position - start > len(guessed)
+            if one.position - start <= len(guessed):
+                self._context.forget(one.sequence, one.position)
+
+    def _choose(self, one: _Running, logits: Logits) -> None:
+        """Greedy: the most likely token. Its text is to be sent to the reader, unless it ends the turn."""
+        one.token = int(np.argmax(logits))
+        if self._context.is_end(one.token):
+            self._finish(one)
+            return
+        one.written.append(one.token)
+        self._tokens_written += 1
+        one.text += one.decoder.decode(self._context.piece(one.token))
+        if len(one.written) >= one.request.max_tokens:
+            self._finish(one)
+
+    def _send(self, one: _Running) -> None:
+        """All that was written in this step, in one piece."""
+        if one.text:
+            one.request.outbox.put(one.text)
+        one.ends_sentence = one.text.rstrip().endswith(STOPS)
+        one.text = ""
+
+    def _let_listen(self) -> None:
+        """Where a sentence looks finished, wait until who listens to that reply has heard it: then it is read to its
+        end in the step that tells whether it is."""
+        ended = {id(one.request.asker) for one in self._writers() if one.ends_sentence}
+        listening = [one.request for one in self._running if one.request.growing and id(one.request.asker) in ended]
+        if listening:
+            with self._changed:
+                self._changed.wait_for(lambda: not any(request.growing for request in listening), LISTENING)
+
+    # -- ending --------------------------------------------------------------------------------------------------------
+
+    def _finish(self, one: _Running) -> None:
+        one.token = None
+        self._send(one)
+        one.request.outbox.put(None)
+        if not one.request.background:
+            self._last_ended = time.monotonic()
+        self._running.remove(one)
+        self._context.forget(one.sequence)
+        self._free.append(one.sequence)
+        self._may_admit = True
+
+    def _fail_all(self, error: Exception) -> None:
+        """The context is not to be trusted any more: everything in it is dropped, nothing outside of it is lost."""
+        log.error("the decode loop starts over: %s", error, exc_info=not isinstance(error, PromptTooLong))
+        for one in [*self._running]:
+            one.request.outbox.put(error)
+            self._finish(one)
+        self._context.forget_all()
+        self._before.forget()
+
+
+def _log_probabilities(logits: Logits, tokens: Sequence[int]) -> list[float]:
+    """Natural. In float32, which is exact to 1e-5 here and takes 0.3 ms for 150,000 tokens."""
+    highest = logits.max()
+    total = float(highest) + float(np.log(np.exp(logits - highest).sum(dtype=np.float64)))
+    return [float(logits[token]) - total for token in tokens]

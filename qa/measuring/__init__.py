@@ -1,0 +1,1 @@
+"""Labelled questions, and how well they were answered."""

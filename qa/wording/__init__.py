@@ -1,0 +1,1 @@
+"""What words say and ask for, told without a model."""

@@ -1,0 +1,1 @@
+"""What an operator needs: the port, keys, limits, logs, counts, settings."""

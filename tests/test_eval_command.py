@@ -56,7 +56,9 @@ class Bench:
         monkeypatch.setattr(qa.measuring.eval_command, "language_model_file", lambda _: Path("fake.gguf"))
         monkeypatch.setattr(qa.measuring.eval_command, "load_ready", self._load)
         monkeypatch.setattr(
-            qa.measuring.eval_command, "answerer_of", lambda index, embedder, model, _, bar: Answerer(index, embedder, model, bar)
+            qa.measuring.eval_command,
+            "answerer_of",
+            lambda index, embedder, model, _, bar: Answerer(index, embedder, model, bar),
         )
 
     def _load(self, *_: object) -> Model:

@@ -45,9 +45,10 @@ from index.storage.vector_blocks import as_keys, find, keys_of, write_blocks
 Progress = Callable[[str, int, int], None]
 """(what is being done, done so far, total; 0 when not known)."""
 
-# Sentences embedded between two notes on disk and two steps of the progress bar: five to fifteen seconds of work, the
-# most that a kill can lose. Twice the embedder's batch, so that sentences of one length still go together.
-CHECKPOINT = 64
+# Sentences embedded between two notes on disk and two steps of the progress bar: five seconds of work in 8 bits, 25 in
+# torch, the most that a kill can lose. Of as many, those of one length go together: with 64 a build embeds .94 as fast
+# as the bare model that is given all at once, with 128 .95, with 256 .98 (tests/bench/embedding.py, 2026-11-24).
+CHECKPOINT = 256
 # Paths named in an error; a list may hold thousands.
 _NAMED = 5
 

@@ -177,8 +177,12 @@ class Contents:
         return [row[0] for row in self._database.execute("SELECT key FROM main.sentences ORDER BY number")]
 
     def length(self, sentence: int) -> int:
-        """In characters."""
-        sql = 'SELECT "end" - start FROM main.sentences WHERE number = ?'
+        """Characters of it and its article's title, which are embedded together."""
+        sql = (
+            'SELECT sentences."end" - sentences.start + length(title) FROM main.sentences '
+            "JOIN main.passages ON passages.number = sentences.passage "
+            "JOIN main.articles ON articles.number = passages.article WHERE sentences.number = ?"
+        )
         return int(self._database.execute(sql, (sentence,)).fetchone()[0])
 
     def sources(self, sentences: Sequence[int]) -> list[SourceText]:

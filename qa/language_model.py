@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -63,6 +64,7 @@ class Asker:
 
     client: str = ""
     cancelled: Callable[[], bool] = lambda: False
+    since: float = field(default_factory=time.monotonic)  # when the question came
 
 
 NOBODY = Asker()

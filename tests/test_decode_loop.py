@@ -104,10 +104,12 @@ class Room:
         client: str = "",
         cancelled: Callable[[], bool] = lambda: False,
         background: bool = False,
+        since: float = 0.0,
     ) -> Request:
         """A reply of so many tokens; with none, scores; in the background neither."""
         scored = () if max_tokens or background else WRITABLE
-        request = Request(asked, max_tokens, scored, Asker(client, cancelled), background, outbox=Outbox(self.context))
+        asker = Asker(client, cancelled, since)
+        request = Request(asked, max_tokens, scored, asker, background, outbox=Outbox(self.context))
         self.loop.submit(request)
         return request
 
@@ -834,6 +836,28 @@ def test_a_long_prompt_is_read_beside_an_endless_stream_of_short_ones(room: Room
     share = 2.5 if clients == "one" else in_flight + 2
     assert first_word_at(request) <= share * len(long.slices)
     room.context.before = lambda: None
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 6])
+def test_nor_does_it_wait_for_ever_where_the_short_ones_are_its_own_client_s(room: Room, in_flight: int) -> None:
+    """As behind a proxy, where all readers have one address. A short one comes every second."""
+    stream: list[Request] = []
+    numbers = iter(range(10_000))
+
+    def keep_asking() -> None:
+        stream[:] = [request for request in stream if request.outbox.empty()]
+        while len(stream) < in_flight and len(room.context.decoded) < 600:
+            number = next(numbers)
+            stream.append(room.ask(prompt("System. ", f"{number:04d}" * 32), since=float(number)))
+
+    room.context.before = keep_asking
+    long = prompt("System. ", of_slices(20))
+    request = room.together(lambda: [room.ask(long)])[0]
+    scores_of(request)
+    room.context.before = lambda: None
+    # So many short ones have fewer tokens, for what it has waited, than the long one; all are read before its end.
+    before = long.tokens / decode_loop.TOKENS_A_SECOND + in_flight
+    assert first_word_at(request) <= len(long.slices) + 9 * before
 
 
 def test_a_place_goes_to_the_client_that_has_none(room: Room) -> None:

@@ -49,6 +49,9 @@ RUNNING = 20
 # there are more replies than that anyway.
 FEW_ROWS = 4
 MANY_ROWS = 16
+# Tokens of reading that a second of waiting is worth against other questions of the same client. Without it, whoever
+# has most to read would wait for ever where new questions keep coming.
+TOKENS_A_SECOND = 20
 # Seconds between two looks at whether the asker of a reply that is held has gone.
 HELD_LOOK = 0.1
 # Seconds that somebody who listens to a reply is given to hear a sentence: it takes some milliseconds.
@@ -268,17 +271,18 @@ class DecodeLoop:
         ]
         return sorted(reading, key=lambda one: self._turn(one, Counter()))
 
-    def _turn(self, one: _Running, given: Counter[_Running]) -> tuple[int, int, int, float]:
-        """Lower comes first: the client that was served least, and of its questions the one that was. So readers who
-        come together get their first words together, a short question does not wait for a long article, nor one
-        question for the many of another client.
+    def _turn(self, one: _Running, given: Counter[_Running]) -> tuple[int, float, int, float]:
+        """Lower comes first: the client that was served least, and of its questions the one that was, or has waited
+        for long. So readers who come together get their first words together, a short question does not wait for a
+        long article, nor one question for the many of another client.
 
         The requests of one question have the same asker. `given` are the tokens that they get in this step already.
         """
         asker = one.request.asker
         of_client = sum(rows for other, rows in given.items() if other.request.asker.client == asker.client)
         of_question = sum(other.served + given[other] for other in self._running if other.request.asker is asker)
-        return self._turns.served(asker.client) + of_client, of_question, one.served + given[one], one.request.arrived
+        in_turn = of_question + TOKENS_A_SECOND * asker.since
+        return self._turns.served(asker.client) + of_client, in_turn, one.served + given[one], one.request.arrived
 
     def _share_out(self, asking: Sequence[_Running], written: int) -> Counter[_Running]:
         """How many tokens of each question are decoded in this step, beside `written` rows of replies: a token at a

@@ -109,7 +109,7 @@ class _CountedBody:
 
 
 def _tell(record: RequestRecord) -> None:
-    level = logging.DEBUG if record.route in _CHATTER and record.status < 500 else logging.INFO
+    level = logging.DEBUG if record.route in _CHATTER and record.status != 500 else logging.INFO
     if not log.isEnabledFor(level):
         return
     facts = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import re
 import shlex
@@ -18,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from web_fixtures import WITHOUT_LIMITS, UntilCancelled, bridge_script, found_bridge, make_app, running
+from web_fixtures import WITHOUT_LIMITS, UntilCancelled, bridge_script, found_bridge, make_app, response_to, running
 
 from web.commands import sourcier
 from web.service.setting_sources import gather
@@ -87,20 +85,6 @@ def nginx_before(url: str, folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-
-
-@contextmanager
-def response_to(
-    url: str, method: str, path: str, body: object = None, **headers: str
-) -> Iterator[http.client.HTTPResponse]:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
-    try:
-        sent = None if body is None else json.dumps(body)
-        connection.request(method, path, sent, {"Content-Type": "application/json", **headers})
-        with connection.getresponse() as response:
-            yield response
-    finally:
-        connection.close()
 
 
 def test_behind_nginx_each_event_arrives_before_the_next_is_made(tmp_path: Path) -> None:

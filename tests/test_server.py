@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import signal
 import subprocess
@@ -14,30 +13,15 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
-from web_fixtures import WITHOUT_LIMITS, UntilCancelled, bridge_script, found_bridge, make_app, running
+from web_fixtures import WITHOUT_LIMITS, UntilCancelled, bridge_script, found_bridge, make_app, response_to, running
 
 from web.service.server import Server
 from web.settings import Settings
 
 TESTS = Path(__file__).parent
-
-
-@contextmanager
-def response_to(
-    url: str, method: str, path: str, body: object = None, **headers: str
-) -> Iterator[http.client.HTTPResponse]:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
-    try:
-        sent = None if body is None else json.dumps(body)
-        connection.request(method, path, sent, {"Content-Type": "application/json", **headers})
-        with connection.getresponse() as response:
-            yield response
-    finally:
-        connection.close()
 
 
 def asking(url: str) -> AbstractContextManager[http.client.HTTPResponse]:

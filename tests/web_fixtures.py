@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import threading
 import time
 from collections import deque
@@ -9,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from urllib.parse import urlsplit
 
 import numpy as np
 from flask import Flask
@@ -265,3 +268,18 @@ def running(app: Flask, settings: Settings = WITHOUT_LIMITS) -> Iterator[str]:
         server.stop(finish=False)
         thread.join(20)
         assert not thread.is_alive()
+
+
+@contextmanager
+def response_to(
+    url: str, method: str, path: str, body: object = None, **headers: str
+) -> Iterator[http.client.HTTPResponse]:
+    """What a server answers, while it is still being sent."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    try:
+        sent = None if body is None else json.dumps(body)
+        connection.request(method, path, sent, {"Content-Type": "application/json", **headers})
+        with connection.getresponse() as response:
+            yield response
+    finally:
+        connection.close()

@@ -34,6 +34,7 @@ from qa.grounding import (
 )
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
 from qa.prompt import NOTHING, answer_messages
+from qa.wording.days import with_dates
 from qa.wording.double_questions import halves_of
 from qa.wording.orders import is_order
 from qa.wording.quoting import quoted
@@ -318,7 +319,8 @@ class Answerer:
         else:
             sure = grounds.support == "supported"
             elsewhere = corroborating(sentence, found.language, asked, one, found.hits if sure else (), self._embedder)
-            yield self._show(sentence, one, grounds, writing, elsewhere)
+            shown = with_dates(sentence, found.language, hit.article, hit.passage.text)
+            yield self._show(shown, one, grounds, writing, elsewhere)
 
     def _show(
         self,

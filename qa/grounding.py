@@ -22,7 +22,7 @@ from index.search import Hit
 from index.sentences import is_heading
 from qa.wording.names import missing_names, names_in
 from qa.wording.numbers import numbers_claimed, numbers_in
-from qa.wording.orders import heading_for_readers, is_order, without_orders
+from qa.wording.orders import as_read, heading_for_readers, is_order
 
 Support = Literal["supported", "partial", "unsupported"]
 
@@ -109,13 +109,13 @@ def check_sentence(sentence: str, language: str, question: str, hit: Hit, embedd
     The question is no evidence: a number or name that only the question has is missing ("who won the 2022 World Cup").
     """
     article, passage = hit.article, hit.passage
-    source = without_orders(passage.text, article.language)
+    source = as_read(article, passage.text)
     missing = _missing(sentence, language, question, article, source)
     places = _citable(article, passage)
     if missing or not places or not _states_something(sentence, language, question, source):
         return Grounds("unsupported", 0.0, (), missing)
     spans = [passage.sentences[place] for place in places]
-    texts = [article.text[span.start : span.end] for span in spans]
+    texts = [as_read(article, article.text[span.start : span.end]) for span in spans]
     vector = embedder.embed_texts([SourceText(heading_of(article), sentence)])[0]
     cosines = hit.vectors[places] @ vector
     score = float(np.clip(cosines.max(), 0.0, 1.0))

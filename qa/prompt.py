@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from index.articles import Article
 from index.search import Hit
 from qa.language_model import Message, prefix_key
-from qa.wording.orders import heading_for_readers, without_orders
+from qa.wording.orders import as_read, heading_for_readers
 
 # What the model says where the passage has no answer. Its probability as the first word is known before any other word
 # is written, at no cost (qa/answerability.py).
@@ -97,9 +97,9 @@ _STAND_ALONE = (
 def passage_block(article: Article, text: str) -> str:
     """A passage as the model reads it: title, source and date above the words, and what comes before a question.
 
-    What an article says to a machine is left out.
+    What an article says to a machine is left out; "vendredi" has its date behind it.
     """
-    return f"Passage:\n{heading_for_readers(article)}\n\n{without_orders(text, article.language)}\n\n{QUESTION_LABEL}"
+    return f"Passage:\n{heading_for_readers(article)}\n\n{as_read(article, text)}\n\n{QUESTION_LABEL}"
 
 
 def answer_messages(hit: Hit, question: str, language: str) -> list[Message]:

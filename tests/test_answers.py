@@ -85,6 +85,36 @@ def test_what_the_article_does_not_say_is_withheld_and_the_question_declined(ind
     assert answer.hits  # the nearest articles are shown
 
 
+ROAD = "La route de Saint-Orlan a rouvert mardi, sur une voie. Les arbres tombés sont enlevés."
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("La route de Saint-Orlan a rouvert mardi (28 octobre 2025).",) * 2,
+        ("La route de Saint-Orlan a rouvert le 28 octobre 2025.",) * 2,
+        ("La route de Saint-Orlan a rouvert mardi.", "La route de Saint-Orlan a rouvert mardi (28 octobre 2025)."),
+        ("La route de Saint-Orlan a rouvert le 30 octobre 2025.", ""),  # the day of the article
+    ],
+)
+def test_a_day_is_read_and_shown_with_its_date_and_cited_as_it_stands(tmp_path: Path, written: str, shown: str) -> None:
+    head = "---\ntitle: La route rouvre\nlanguage: fr\npublished: 2025-10-30\n---\n"
+    (tmp_path / "a.md").write_text(head + ROAD, encoding="utf-8")
+    embedder = FakeEmbedder()
+    build([tmp_path / "a.md"], tmp_path / "home", embedder, "fake")
+    index = Index(tmp_path / "home", embedder)
+    model = FakeLanguageModel([written], [YES])
+    answer = last(ask(index, model, "Quand la route de Saint-Orlan a-t-elle rouvert ?"))
+    assert "a rouvert mardi (28 octobre 2025), sur une voie." in model.asked[0][-1].text
+    assert [one.text for one in answer.sentences if "»" not in one.text] == (
+        [shown.replace("mardi (28 octobre 2025)", "mardi 28 octobre 2025")] if shown else []
+    )
+    assert {citation.quote for citation in answer.citations} == {
+        "La route de Saint-Orlan a rouvert mardi, sur une voie."
+    }
+    index.close()
+
+
 def test_the_sentence_that_has_the_new_word_is_cited_before_one_that_is_like_the_question(tmp_path: Path) -> None:
     text = "Le symbole du pays est un lion rouge sur fond jaune. Sur les pièces du pays figure la licorne."
     (tmp_path / "a.md").write_text(f"---\ntitle: Les pièces\nlanguage: fr\n---\n{text}", encoding="utf-8")

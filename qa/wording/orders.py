@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from index.articles import Article
+from index.dates import with_days
 from index.headings import heading_of
 from index.sentences import split_sentences
 
@@ -119,6 +120,12 @@ def without_orders(text: str, language: str) -> str:
         if is_order(text[span.start : span.end]):
             text = text[: span.start] + text[span.end :].lstrip(" ")
     return text.strip()
+
+
+def as_read(article: Article, text: str) -> str:
+    """Some of an article as the model reads it, and as its sentences are held against it: without what is not meant
+    for readers, and with the dates of days that it names by their distance ("vendredi (7 novembre 2025)")."""
+    return with_days(without_orders(text, article.language), article.language, article.published)
 
 
 def heading_for_readers(article: Article) -> str:

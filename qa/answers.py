@@ -39,6 +39,7 @@ from qa.wording.double_questions import halves_of
 from qa.wording.orders import is_order
 from qa.wording.quoting import quoted
 from qa.wording.spelling import with_names_of
+from qa.wording.statements import as_statement
 
 # Passages that may be read for one question, best first. Each costs about 3 s of prefill when it was never read before.
 PASSAGES_READ = 3
@@ -377,7 +378,8 @@ def _in_turn(found: Sequence[Sequence[Hit]]) -> tuple[Hit, ...]:
 
 
 def _as_shown(sentence: str, found: Found, hit: Hit) -> str:
-    """Slips in names put right. In another language they are written otherwise anyway."""
+    """Slips put right: a question's word order, and names, which are written otherwise in another language anyway."""
+    sentence = as_statement(sentence, found.standalone_question, found.language)
     if found.language != hit.article.language:
         return sentence
     return with_names_of(sentence, hit.passage.text, found.language)

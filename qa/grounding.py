@@ -20,6 +20,7 @@ from index.languages import stem_words
 from index.passages import Passage, Span
 from index.search import Hit
 from index.sentences import is_heading
+from qa.wording.full_names import blended_names
 from qa.wording.names import missing_names, names_in
 from qa.wording.numbers import numbers_claimed, numbers_in
 from qa.wording.orders import as_read, heading_for_readers, is_order
@@ -197,8 +198,10 @@ def _missing(sentence: str, language: str, question: str, article: Article, sour
             f"x {name}", language, question, language
         )
 
-    names = missing_names(sentence, language, source, article.language)
-    return (*sorted(numbers), *(name for name in names if not is_lent(name)))
+    names = [name for name in missing_names(sentence, language, source, article.language) if not is_lent(name)]
+    if language == article.language:
+        names += blended_names(sentence, f"{heading}\n{source}", language)
+    return (*sorted(numbers), *names)
 
 
 def _states_something(sentence: str, language: str, question: str, source: str) -> bool:

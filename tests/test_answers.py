@@ -19,7 +19,7 @@ from qa.language_model import Asker
 
 BRIDGE = (
     "Le pont des Tanneurs a rouvert vendredi 7 novembre. Les travaux ont coûté 618 000 euros. "
-    "La maire Hélène Marchand a coupé le ruban."
+    "La maire Hélène Marchand a coupé le ruban avec Martine Guénot."
 )
 OTHER = "La récolte de cidre a été abondante : 40 tonnes cette année. Les pommes étaient sucrées."
 
@@ -72,6 +72,7 @@ def test_a_supported_sentence_is_shown_with_the_characters_it_was_read_in(index:
     [
         "Les travaux ont coûté 640 000 euros.",
         "Les travaux ont coûté 618 000 euros, selon Bruno Delmas.",
+        "Les travaux ont coûté 618 000 euros, selon Hélène Guénot.",
         "La tour Eiffel est fermée pour cause de grève.",
     ],
 )

@@ -29,10 +29,10 @@ _TITLES_WITH_CAPITALS = frozenset({"en"})
 # Languages that write common nouns with a capital: a capital says nothing there.
 _CAPITAL_NOUNS = frozenset({"de"})
 # Forms of address, which the source may leave out.
-_ADDRESS = as_set("don dona dr frau herr lady lord m me miss mlle mm mme mmes mr mrs ms sig signor sir sr sra")
+ADDRESS = as_set("don dona dr frau herr lady lord m me miss mlle mm mme mmes mr mrs ms sig signor sir sr sra")
 # Words of titles and institutions that are written with a capital in one language and are quite another word in the
 # next (foreign/étrangères, leader/dirigeant): a role and not a name, so nobody is missing when they are not found.
-_TITLE_WORDS = as_set(
+TITLE_WORDS = as_set(
     "abroad administration affairs agency air archbishop armed armee army asamblea assemblee assembly assemblée "
     "association attorney bank bishop board bureau cabinet camara camera chair chairman chairwoman chambre "
     "chancellor chief chiesa church city club coalition commander commission commissioner committee company "
@@ -48,7 +48,7 @@ _TITLE_WORDS = as_set(
     "stato street supreme tribunal union universidad universita universite university upper vice war workers world"
 )
 # What sentences open with, besides function words, in the languages where an unknown first word is taken for a name.
-_OPENERS = {
+OPENERS = {
     "fr": "ainsi ailleurs alors apres aujourd aucun aucune auparavant aussi autre autrefois autres avant beaucoup "
     "bien car ceci cela celle celles celui cependant certains certaines ces ceux chacun chaque cinq contre d depuis "
     "derriere des desormais deux devant deja egalement elles encore enfin ensuite entre environ etant finalement "
@@ -96,7 +96,7 @@ def _demanded(text: str, language: str) -> Iterator[tuple[str, list[str], bool]]
     """(name, its folded parts that have a capital, whether the capital may come from opening a sentence only)."""
     for name, opens, followed in _capital_words(text):
         parts = [folded(part) for part in _parts(name) if part[:1].isupper()]
-        if opens and (language in _OPENERS or not followed) and _may_open(parts[0], language):
+        if opens and (language in OPENERS or not followed) and _may_open(parts[0], language):
             parts = parts[1:]
         if parts:
             yield name, parts, opens and not followed
@@ -134,7 +134,7 @@ def missing_names(sentence: str, language: str, source: str, source_language: st
     covered = {word.plain for name in known for word in words[name.first : name.last]}
     for name, parts, only_opens in _demanded(sentence, language):
         if not only_opens and not all(
-            part in covered or part in _ADDRESS or part in _TITLE_WORDS or _has_spelling(part, language, have)
+            part in covered or part in ADDRESS or part in TITLE_WORDS or _has_spelling(part, language, have)
             for part in parts
         ):
             missing.append(name)
@@ -164,13 +164,13 @@ class _Source:
 
 def _missing_in_same_language(sentence: str, language: str, have: _Source, dates: frozenset[str]) -> Iterator[str]:
     for name, parts, only_opens in _demanded(sentence, language):
-        if not all(part in dates or part in _ADDRESS or _stands_in(part, language, have, only_opens) for part in parts):
+        if not all(part in dates or part in ADDRESS or _stands_in(part, language, have, only_opens) for part in parts):
             yield name
 
 
 def _may_open(word: str, language: str) -> bool:
     """Whether a first word, whose capital says nothing, is an ordinary word. Unknown languages: always."""
-    openers = _OPENERS.get(language)
+    openers = OPENERS.get(language)
     return openers is None or word in _folded_words(openers) or word in _folded_words(FUNCTION_WORDS.get(language, ""))
 
 

@@ -22,6 +22,7 @@ from web_fixtures import (
     answer_bridge,
     bridge_script,
     checked_bridge,
+    corroborated_bridge,
     declined,
     found_bridge,
     make_app,
@@ -174,6 +175,23 @@ def test_the_english_page(browser: Browser) -> None:
             "2 sentences checked in 2 articles · 1 sentence withheld for want of a source · 3.5 s"
         )
         assert page.get_attribute(".answer-text", "lang") == "fr"
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [("fr-FR", "Selon 2 sources indépendantes"), ("en-GB", "According to 2 independent sources")],
+)
+def test_an_answer_that_two_papers_give_says_so(browser: Browser, locale: str, said: str) -> None:
+    scripts: list[list[Step]] = [[found_bridge(), corroborated_bridge()], bridge_script()]
+    with asking(browser, *scripts, locale=locale) as (page, _):
+        ask(page, "Quand rouvre le pont des Tanneurs ?")
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert page.inner_text(".according") == said
+        page.reload()  # kept with the conversation
+        assert page.inner_text(".according") == said
+        ask(page, "Et combien ça coûte ?")
+        page.wait_for_selector(".turn:nth-child(2)[data-state=answered]")
+        assert not page.locator(".turn:nth-child(2) .according").is_visible()
 
 
 def test_a_declined_question(browser: Browser) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlencode
@@ -74,6 +74,7 @@ class Turn:
     text: str
     sentences: tuple[ShownSentence, ...]
     cards: tuple[Card, ...]
+    according: str
     summary: str
     problem: str
 
@@ -117,13 +118,14 @@ def shown_turn(answer: Answer, question: str, words: Mapping[str, str], language
         text=answer.text,
         sentences=sentences,
         cards=tuple(_card(hit, answer.citations, language) for hit in answer.hits),
+        according=_according(answer, sentences, words),
         summary=_summary(answer, sentences, words, language) if answer.answered else "",
         problem="",
     )
 
 
 def failed_turn(question: str, problem: str) -> Turn:
-    return Turn("failed", question, "", "", "", (), (), "", problem)
+    return Turn("failed", question, "", "", "", (), (), "", "", problem)
 
 
 def _mark(citation: Citation, words: Mapping[str, str]) -> CitationMark:
@@ -176,6 +178,15 @@ def _word_end(text: str, position: int) -> int:
         return len(text)
     space = text.rfind(" ", 0, position)
     return position if space < 0 else space
+
+
+def _according(answer: Answer, sentences: Sequence[ShownSentence], words: Mapping[str, str]) -> str:
+    """Whose word it is, where each sentence stands in two articles: with one of them, readers look at its mark."""
+    article_of = {citation.number: citation.article.id for citation in answer.citations}
+    fewest = min((len({article_of[mark.number] for mark in one.marks}) for one in sentences), default=0)
+    if fewest < 2 or answer.independent_sources < 2:
+        return ""
+    return counted(words, "according_to", answer.independent_sources)
 
 
 def _summary(answer: Answer, sentences: tuple[ShownSentence, ...], words: Mapping[str, str], language: Language) -> str:

@@ -5,6 +5,7 @@ In French a no-break space stands before :, a narrow one before ; ? ! and », an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Literal
@@ -118,6 +119,7 @@ _FRENCH = {
     "checked_many": "{n} phrases vérifiées",
     "in_articles_one": "dans 1 article",
     "in_articles_many": "dans {n} articles",
+    "according_to_many": "Selon {n} sources indépendantes",
     "withheld_one": "1 phrase écartée, faute de source",
     "withheld_many": "{n} phrases écartées, faute de source",
     "seconds": "{n} s",
@@ -257,6 +259,7 @@ _ENGLISH = {
     "checked_many": "{n} sentences checked",
     "in_articles_one": "in 1 article",
     "in_articles_many": "in {n} articles",
+    "according_to_many": "According to {n} independent sources",
     "withheld_one": "1 sentence withheld for want of a source",
     "withheld_many": "{n} sentences withheld for want of a source",
     "seconds": "{n} s",
@@ -300,6 +303,11 @@ WORDS: dict[Language, Mapping[str, str]] = {"fr": _FRENCH, "en": _ENGLISH}
 def page_language(request: Request) -> Language:
     """Choose the interface language from Accept-Language; French for a reader who names neither."""
     return "en" if request.accept_languages.best_match(["fr", "en"], default="fr") == "en" else "fr"
+
+
+def unbroken(text: str) -> str:
+    """A French question as a newspaper sets it: no line begins with its question mark."""
+    return re.sub(r" (?=[?!;:»])", "\u202f", text).replace("« ", "«\u202f")
 
 
 def long_date(day: date, language: Language) -> str:

@@ -18,8 +18,9 @@ from web.contract.validation import read_text
 from web.faults import Fault, NotFound, fault_of
 from web.ready import Index, Ready, the_index
 from web.settings import Settings
+from web.suggested import Suggested
 from web.turn_view import Turn, article_path, failed_turn, safe_link, shown_turn
-from web.words import WORDS, counted, language_name, long_date, page_language
+from web.words import WORDS, counted, language_name, long_date, page_language, unbroken
 
 LATEST_ARTICLES = 4  # on the empty page
 MOST_SPANS = 50  # highlighted on one article page
@@ -100,7 +101,7 @@ def _chat_page(question: str, turn: Turn | None) -> Response:
         question=question,
         turn=turn,
         scripts=_scripts(),
-        suggestions=[],
+        suggestions=Suggested.of_app().questions(index, language) if index and not turn else [],
         ready=index is not None,
         filtered=filtered,
         sources=_choices(index.sources(MOST_SOURCES) if index else [], filtered.get("source")),
@@ -139,6 +140,7 @@ def _page(template: str, **values: Any) -> Response:
         words=words,
         language=language,
         article_path=article_path,
+        unbroken=unbroken,
         long_date=lambda day: long_date(day, language),
         counted=lambda key, count: counted(words, key, count),
     )

@@ -83,18 +83,7 @@ class SuggestionFile:
 
     def read(self) -> list[Suggestion]:
         """In the order they were made."""
-        try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-            found = [Suggestion(**row) for row in content["suggestions"]]
-            right = all(isinstance(value, str) for one in found for value in asdict(one).values())
-            if not right or any(one.state not in get_args(State) for one in found):
-                raise ValueError("not what is written here")
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            log.warning("%s cannot be read, so the page suggests nothing: %s", self.path, error)
-            return []
-        return found if content.get("version") == _VERSION else [one for one in found if one.state == "accepted"]
+        return _read(self.path)
 
     def add(self, suggestion: Suggestion, find: FindArticle) -> bool:
         """Add one, unless its article was changed or deleted meanwhile; in place of what was made of it before, and of
@@ -104,6 +93,11 @@ class SuggestionFile:
                 return False
             found[:] = [one for one in found if not _replaces(suggestion, one)] + [suggestion]
             return True
+
+    def adopt(self, path: Path, find: FindArticle) -> None:
+        """Take over what another such file has about the articles as they are here."""
+        for one in _read(path):
+            self.add(one, find)
 
     def judge(self, question: str, state: Literal["accepted", "refused"]) -> bool:
         """Say whether a question is wanted; False where there is none that it was not said of."""
@@ -138,6 +132,21 @@ class SuggestionFile:
             raise SourcierError(
                 f"{self.path} cannot be written: {error}. Suggested questions stay as they are."
             ) from error
+
+
+def _read(path: Path) -> list[Suggestion]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = [Suggestion(**row) for row in content["suggestions"]]
+        right = all(isinstance(value, str) for one in found for value in asdict(one).values())
+        if not right or any(one.state not in get_args(State) for one in found):
+            raise ValueError("not what is written here")
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        log.warning("%s cannot be read, so the page suggests nothing: %s", path, error)
+        return []
+    return found if content.get("version") == _VERSION else [one for one in found if one.state == "accepted"]
 
 
 def articles_on_disk(home: Path) -> FindArticle:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from index.articles import Article
+from index.articles import Article, read_articles
 from index.build import build
 from index.deletion import delete
 from index.errors import SourcierError
@@ -22,6 +22,7 @@ from qa.suggestions import (
     digest_of_article,
     shown_suggestions,
 )
+from qa.wording.askable_facts import LANGUAGES
 from tests.fakes import FakeEmbedder, write_articles
 
 OLD = Article("old", "Le marché", "Le marché a lieu samedi.", "fr", date(2025, 10, 1))
@@ -174,6 +175,23 @@ def test_a_home_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file where the folder should be", encoding="utf-8")
     with pytest.raises(SourcierError, match="cannot be written"):
         SuggestionFile(tmp_path / "home").add(BRIDGE, ARTICLES.get)
+
+
+def test_another_file_is_taken_over_as_far_as_its_articles_are_here(file: SuggestionFile, tmp_path: Path) -> None:
+    other = SuggestionFile(tmp_path / "other")
+    other.adopt(tmp_path / "nowhere.json", ARTICLES.get)
+    assert other.read() == []
+    other.adopt(file.path, {"old": OLD, "new": replace(NEW, text="Autre.")}.get)
+    assert other.read() == [MARKET]
+
+
+def test_the_questions_of_the_sample_newspaper_are_about_its_articles_as_they_are() -> None:
+    corpus = Path(__file__).parent.parent / "corpus"
+    articles = {one.id: one for one in read_articles([corpus]) if isinstance(one, Article)}
+    found = SuggestionFile(corpus).read()
+    assert [one.question for one in found if digest_of_article(articles[one.article_id]) != one.article_digest] == []
+    for language in LANGUAGES:
+        assert len(shown_suggestions(found, articles.get, language, 4, ("accepted",))) >= 3
 
 
 def test_a_deleted_article_takes_its_questions_with_it(tmp_path: Path) -> None:

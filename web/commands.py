@@ -204,11 +204,15 @@ def _prepare(settings: Settings) -> None:
             f"No index in {settings.home}, and no folder {SAMPLE_CORPUS}/ here to build one from. "
             "Build it with: sourcier build YOUR-ARTICLES/"
         )
+    from qa.suggestions import FILE as SUGGESTIONS
+    from qa.suggestions import SuggestionFile, articles_on_disk
+
     click.echo(f"No index in {settings.home} yet: building it from {SAMPLE_CORPUS}/.", err=True)
     report = build_with_progress((SAMPLE_CORPUS,), settings.home, *load_embedder(settings.embedder))
     for error in report.unreadable:
         click.echo(f"left out  {error}", err=True)
     click.echo(summary_of(report), err=True)
+    SuggestionFile(settings.home).adopt(SAMPLE_CORPUS / SUGGESTIONS, articles_on_disk(settings.home))
 
 
 def _then_drop_states(command: click.Command) -> click.Command:

@@ -103,7 +103,7 @@ def shown_turn(answer: Answer, question: str, words: Mapping[str, str], language
     citations = {citation.number: citation for citation in answer.citations}
     sentences = tuple(
         ShownSentence(
-            sentence.text,
+            readable(sentence.text),
             sentence.support,
             tuple(_mark(citations[number], words) for number in sentence.citations if number in citations),
         )

@@ -2,7 +2,7 @@
 
 import { makeCard, showCited } from "./cards.js";
 import { describe } from "./filters.js";
-import { articlePath, clone, counted, element, language, said, unbroken, words } from "./page.js";
+import { articlePath, clone, counted, element, language, readable, said, unbroken, words } from "./page.js";
 
 const BUSY = ["searching", "reading", "writing"]; // something is going on, and words.<state> says what
 
@@ -78,7 +78,7 @@ export class TurnView {
     for (const citation of citations) this.citations.set(citation.number, citation);
     this.sentences.push(sentence);
     if (sentence.support === "unsupported") return "";
-    const shown = element("span", "sentence", sentence.text);
+    const shown = element("span", "sentence", readable(sentence.text));
     shown.dataset.support = sentence.support;
     for (const number of sentence.citations) {
       if (this.citations.has(number)) shown.append("\u2060", this.mark(this.citations.get(number)));

@@ -206,6 +206,7 @@ def test_article_paths_survive_any_id() -> None:
 
 
 def test_an_excerpt_is_readable() -> None:
+    assert readable("« Quand ? » : demain !") == "«\u202fQuand\u202f?\u202f»\u202f: demain\u202f!"
     text = "a.\n\n## Une navette\n\nElle **passe** et *repasse* 2 * 3 * 4"
     assert readable(text) == "a.\nUne navette\nElle passe et repasse 2 * 3 * 4"
 
@@ -223,7 +224,23 @@ def test_the_interface_speaks_the_readers_language(headers: dict[str, str], lang
     assert page.elements[0][1]["lang"] == language
     assert page.all("h1") == [words["hero_title"]]
     assert page.all("button", id="ask") == [words["ask"]]
-    assert page.all("time")[0] == ("17 octobre 2025" if language == "fr" else "October 17, 2025")
+    assert page.all("time")[0] == ("17 octobre 2025" if language == "fr" else "17 October 2025")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "day"),
+    [
+        ("en-US", "October 17, 2025"),
+        ("en", "October 17, 2025"),
+        ("de, en-GB;q=0.8", "17 October 2025"),
+        ("en-XX-nonsense, en-GB;q=0.5", "17 October 2025"),
+        ("fr-CA", "17 octobre 2025"),
+    ],
+)
+def test_days_are_written_as_where_the_reader_is(accepted: str, day: str) -> None:
+    app, _ = make_app()
+    page = Page(app.test_client().get("/", headers={"Accept-Language": accepted}).text)
+    assert page.all("time")[0] == day
 
 
 def test_both_languages_have_every_word_and_french_its_spaces() -> None:

@@ -20,7 +20,7 @@ from web.ready import Index, Ready, the_index
 from web.settings import Settings
 from web.suggested import Suggested
 from web.turn_view import Turn, article_path, failed_turn, safe_link, shown_turn
-from web.words import WORDS, counted, language_name, long_date, page_language, unbroken
+from web.words import WORDS, counted, language_name, long_date, page_language, page_locale, unbroken
 
 LATEST_ARTICLES = 4  # on the empty page
 MOST_SPANS = 50  # highlighted on one article page
@@ -50,7 +50,7 @@ def chat_without_script() -> Response:
         question = read_text(typed, "q", _settings().max_question_characters)
         filters = read_filters({name: request.form.get(name) for name in FILTER_FIELDS})
         with closing(Asking.of_app().events(question, (), _settings().passages, filters)) as events:
-            turn = shown_turn(last_answer(events), question, words, language)
+            turn = shown_turn(last_answer(events), question, words, language, page_locale(request))
     except Exception as error:  # the outermost edge of a page: whatever failed, the reader gets the page back
         fault = fault_of(error, g.request_id)
         problem = words["question_empty"] if not typed.strip() else words[f"error_{fault.code}"]
@@ -141,7 +141,7 @@ def _page(template: str, **values: Any) -> Response:
         language=language,
         article_path=article_path,
         unbroken=unbroken,
-        long_date=lambda day: long_date(day, language),
+        long_date=lambda day: long_date(day, page_locale(request)),
         counted=lambda key, count: counted(words, key, count),
     )
     response = make_response(html)

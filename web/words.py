@@ -5,6 +5,7 @@ In French a no-break space stands before :, a narrow one before ; ? ! and », an
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -306,13 +307,23 @@ def page_language(request: Request) -> Language:
 
 
 def unbroken(text: str) -> str:
-    """A French question as a newspaper sets it: no line begins with its question mark."""
+    """French as a newspaper sets it: no line begins with a question mark, or ends with an opening quotation mark."""
     return re.sub(r" (?=[?!;:»])", "\u202f", text).replace("« ", "«\u202f")
 
 
-def long_date(day: date, language: Language) -> str:
-    """Write a date as a newspaper does: 14 octobre 2025, October 14, 2025."""
-    return format_date(day, format="long", locale=language)
+def page_locale(request: Request) -> str:
+    """The reader's own kind of the page's language (en_GB), where the browser names one; else the language alone."""
+    language = page_language(request)
+    for tag in request.accept_languages.values():
+        if tag.lower().split("-")[0] == language:
+            with contextlib.suppress(UnknownLocaleError, ValueError):
+                return str(Locale.parse(tag, sep="-"))
+    return language
+
+
+def long_date(day: date, locale: str) -> str:
+    """Write a date as a newspaper there does: 14 octobre 2025; 14 October 2025 (en_GB), October 14, 2025 (en_US)."""
+    return format_date(day, format="long", locale=locale)
 
 
 def language_name(code: str, language: Language) -> str:

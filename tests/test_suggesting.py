@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from fake_language_model import FakeLanguageModel
@@ -25,9 +26,14 @@ from qa.answers import Answer, AnswerSentence, Event
 from qa.conversation import Turn
 from qa.errors import Busy
 from qa.language_model import NOBODY, Asker, Message
-from qa.suggesting import IdleSuggester, Interrupted, Suggester, articles_to_try, candidates, is_answer
+from qa.suggesting import Answers, IdleSuggester, Interrupted, Suggester, articles_to_try, candidates, is_answer
 from qa.suggestions import Suggestion, SuggestionFile, digest_of_article
 from qa.wording.askable_facts import Fact
+from qa.wording.printable_questions import is_printable
+
+if TYPE_CHECKING:
+    from index.embedder import SentenceTransformerEmbedder
+    from qa.llama_model import LlamaModel
 
 WAIT = 10.0  # seconds
 RIBBON = "Hélène Marchand a coupé le ruban du pont des Tanneurs."
@@ -334,3 +340,28 @@ def test_a_broken_index_stops_it_until_the_next_generation_and_is_logged_once(
 def test_closing_ends_the_thread(beside: Beside) -> None:
     beside.start().close()
     assert "idle suggester" not in {thread.name for thread in threading.enumerate()}
+
+
+# -- with the models ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.models
+def test_the_models_make_a_question_that_its_article_answers(
+    tmp_path: Path,
+    embedder: SentenceTransformerEmbedder,
+    language_model: LlamaModel,
+    answering: Callable[[Index], Answers],
+) -> None:
+    corpus = Path(__file__).parent.parent / "corpus" / "fr"
+    names = ["musee-vierge-retrouvee.md", "necrologie-marcel-ozanne.txt", "cidre-recolte.md"]
+    build([corpus / name for name in names], tmp_path, embedder, "embeddinggemma-300m")
+    with closing(Index(tmp_path, embedder)) as index:
+        suggester = Suggester(language_model, answering(index))
+        article, passage = next(
+            pair for pair in articles_to_try(index, []) if pair[0].id == "musee-vierge-retrouvee"
+        )  # fmt: skip
+        question = suggester.from_article(article, passage).question
+        assert question.endswith(" ?")
+        assert is_printable(question, article)
+        answer = suggester.answer(question)
+    assert {one.article.id for one in answer.citations} == {article.id}

@@ -206,7 +206,7 @@ def test_article_paths_survive_any_id() -> None:
 
 
 def test_an_excerpt_is_readable() -> None:
-    assert readable("« Quand ? » : demain !") == "«\u202fQuand\u202f?\u202f»\u202f: demain\u202f!"
+    assert readable("« Quand ? » : demain !") == "«\u202fQuand\u202f?\u202f»\u00a0: demain\u202f!"
     text = "a.\n\n## Une navette\n\nElle **passe** et *repasse* 2 * 3 * 4"
     assert readable(text) == "a.\nUne navette\nElle passe et repasse 2 * 3 * 4"
 

@@ -144,7 +144,7 @@ def _card(hit: Hit, citations: Iterable[Citation], locale: str) -> Card:
         rank=hit.rank,
         article_id=hit.article.id,
         href=article_path(hit.article.id, hit.sentence.start, hit.sentence.end),
-        title=hit.article.title,
+        title=unbroken(hit.article.title),
         language=hit.article.language,
         source=hit.article.source or "",
         iso_date=day.isoformat() if day else "",

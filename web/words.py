@@ -308,7 +308,8 @@ def page_language(request: Request) -> Language:
 
 def unbroken(text: str) -> str:
     """French as a newspaper sets it: no line begins with a question mark, or ends with an opening quotation mark."""
-    return re.sub(r" (?=[?!;:»])", "\u202f", text).replace("« ", "«\u202f")
+    text = re.sub(r" (?=[?!;»])", "\u202f", text).replace("« ", "«\u202f")
+    return text.replace(" :", "\u00a0:")
 
 
 def page_locale(request: Request) -> str:

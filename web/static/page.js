@@ -47,7 +47,7 @@ export function readable(text) {
 
 /** French as a newspaper sets it: no line begins with a question mark, or ends with an opening quotation mark. */
 export function unbroken(text) {
-  return text.replace(/ (?=[?!;:»])/g, "\u202f").replace(/« /g, "«\u202f");
+  return text.replace(/ (?=[?!;»])/g, "\u202f").replace(/« /g, "«\u202f").replace(/ :/g, "\u00a0:");
 }
 
 /** A new element; text is only ever text. */

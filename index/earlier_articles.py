@@ -113,3 +113,14 @@ def passage_texts(folder: Path) -> Iterator[tuple[Article, str]]:
             article = as_article(row)
             for start, end in spans[row["number"]]:
                 yield article, article.text[start:end]
+
+
+def article_in(folder: Path, article_id: str) -> Article | None:
+    """One article of a generation, without anything else being read; None where it has none of this id.
+
+    Raises sqlite3.Error where the generation was taken away meanwhile.
+    """
+    with closing(sqlite3.connect(uri_of(folder / ARTICLES_FILE), uri=True)) as base:
+        base.row_factory = sqlite3.Row
+        row = base.execute("SELECT * FROM articles WHERE id = ?", (article_id,)).fetchone()
+        return as_article(row) if row else None

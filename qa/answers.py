@@ -17,7 +17,7 @@ from index.search import Hit
 from index.sentences import STOPS, is_heading, split_sentences
 from qa.answerability import DECLINE_BELOW, QUOTE_FROM, Answerability
 from qa.conversation import Turn, stand_alone_question
-from qa.corroboration import corroborating
+from qa.corroboration import corroborating, independent_sources
 from qa.declining import decline_text
 from qa.entailment import Entailment, Hearing
 from qa.grounding import (
@@ -106,7 +106,7 @@ class Answer:
 
     `answerability` is the probability, in 0..1, that what was read answers the question: that of the likeliest passage.
     `withheld` counts the sentences that the model wrote and the check stopped. `independent_sources` counts the
-    articles that are cited, those that say nearly the same once.
+    articles that are cited, those that say nearly the same once, and those of one paper once.
     """
 
     text: str
@@ -139,7 +139,7 @@ class _Writing:
     sentences: list[AnswerSentence] = field(default_factory=list)
     earlier: list[AnswerSentence] = field(default_factory=list)  # those about the other half of the question
     citations: list[Citation] = field(default_factory=list)
-    origins: set[str] = field(default_factory=set)
+    cited_hits: list[Hit] = field(default_factory=list)
     answerability: float = 0.0
     withheld: int = 0
     first_token_ms: float | None = None
@@ -332,7 +332,7 @@ class Answerer:
         also: Sequence[tuple[Hit, Grounds]] = (),
     ) -> Checked:
         citations = tuple(cited for where in ((hit, grounds), *also) for cited in writing.cite(*where))
-        writing.origins.update(where.origin for where in (hit, *(other for other, _ in also)))
+        writing.cited_hits += [hit, *(other for other, _ in also)]
         numbers = tuple(citation.number for citation in citations)
         checked = AnswerSentence(sentence, numbers, grounds.support, round(grounds.score, 4))
         writing.sentences.append(checked)
@@ -354,7 +354,7 @@ class Answerer:
             answerability=writing.answerability,
             withheld=writing.withheld,
             timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
-            independent_sources=len(writing.origins),
+            independent_sources=independent_sources(writing.cited_hits),
         )
 
 

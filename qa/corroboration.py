@@ -1,8 +1,9 @@
-"""Who else says a sentence: passages of other articles that have its numbers, its names and its meaning."""
+"""Who else says a sentence: passages of other articles that have its numbers, its names and its meaning; and how many
+of those who are cited are sources of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from index.embedder import Embedder
 from index.search import Hit
@@ -34,3 +35,14 @@ def corroborating(
             found.append((hit, grounds))
             independent.add(hit.origin)
     return found
+
+
+def independent_sources(cited: Iterable[Hit]) -> int:
+    """How many of them could not have it from each other: articles that say nearly the same are one source, and so are
+    the articles of one paper."""
+    groups: list[set[str]] = []
+    for hit in cited:
+        marks = {hit.origin, f"paper {hit.article.source}"} if hit.article.source else {hit.origin}
+        same = [group for group in groups if group & marks]
+        groups = [group for group in groups if group not in same] + [marks.union(*same)]
+    return len(groups)

@@ -19,7 +19,10 @@ from index.articles import _READERS
 from index.build import build as build_index
 from index.errors import ArticleError
 from index.search import Index
+from qa.suggestions import Suggestion, SuggestionFile, articles_on_disk, digest_of_article
+from web import commands
 from web.commands import sourcier
+from web.settings import Settings
 
 
 def run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -43,7 +46,9 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-@pytest.mark.parametrize("command", [(), ("build",), ("ask",), ("serve",), ("eval",), ("search",), ("prefill",)])
+@pytest.mark.parametrize(
+    "command", [(), ("build",), ("ask",), ("serve",), ("eval",), ("search",), ("prefill",), ("suggest",)]
+)
 def test_help_loads_no_model_library(command: tuple[str, ...], tmp_path: Path) -> None:
     code = (
         "import sys; from web.commands import sourcier\n"
@@ -208,3 +213,21 @@ def test_prefill_reads_ahead_and_states_go_with_their_passages(
     assert len(list((home / "states").glob("*/??/*.state"))) == 2
     runner.invoke(sourcier, ["rollback", "--home", str(home)])
     assert json.loads(runner.invoke(sourcier, prefill).stdout)["read"] == 1
+
+
+def test_the_sample_newspaper_comes_with_its_editors_questions(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    article = articles_on_disk(home)("pont.md")
+    assert article
+    asked = Suggestion(article.id, digest_of_article(article), "fr", "Quand le pont a-t-il rouvert ?", "accepted")
+    SuggestionFile(tmp_path / "articles").add(asked, articles_on_disk(home))
+    monkeypatch.setattr(commands, "SAMPLE_CORPUS", tmp_path / "articles")
+    monkeypatch.setattr(commands, "language_model_file", lambda _: None)
+    monkeypatch.setattr(commands, "load_embedder", lambda _: (FakeEmbedder(), "fake"))
+    fresh = Settings(home=tmp_path / "fresh")
+    commands._prepare(fresh)
+    assert SuggestionFile(fresh.home).read() == [asked]
+    assert SuggestionFile(fresh.home).judge(asked.question, "refused")
+    commands._prepare(fresh)  # an index that is there is left alone, and so is what its editor said
+    assert [one.state for one in SuggestionFile(fresh.home).read()] == ["refused"]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_language_model import FakeLanguageModel
 from fakes import FakeEmbedder
 
+from index.articles import Article
 from index.build import build
-from index.search import Index
+from index.passages import Passage, Span
+from index.search import Hit, Index
 from qa.answers import Answer, Answerer, Checked
+from qa.corroboration import independent_sources
 
 QUESTION = "Combien ont coûté les travaux du pont ?"
 SAYS = "Les travaux du pont ont coûté 618 000 euros."
@@ -90,3 +94,25 @@ def test_copies_are_one_source(tmp_path: Path) -> None:
     found = answer(tmp_path, {"Le Courrier": report, "La Gazette": f"{report}\n\n{own}"})
     assert found.independent_sources == 1
     assert len({citation.article.source for citation in found.citations}) == 1
+
+
+@pytest.mark.parametrize(
+    ("cited", "count"),
+    [
+        ([], 0),
+        ([("a", "Le Courrier")], 1),
+        ([("a", "Le Courrier"), ("b", "La Gazette")], 2),
+        ([("a", "Le Courrier"), ("b", "Le Courrier")], 1),
+        ([("a", None), ("b", None)], 2),
+        ([("a", "Le Courrier"), ("a", "La Gazette")], 1),
+        # The Gazette prints what the Courrier does, and something of its own: all three are one.
+        ([("a", "Le Courrier"), ("b", "La Gazette"), ("a", "La Gazette")], 1),
+    ],
+)
+def test_articles_of_one_paper_and_copies_are_one_source(cited: list[tuple[str, str | None]], count: int) -> None:
+    assert independent_sources([hit_of(name, paper) for name, paper in cited]) == count
+
+
+def hit_of(name: str, paper: str | None) -> Hit:
+    article = Article(name, name, name, "fr", source=paper)
+    return Hit(article, Passage(name, name, 0, 1, name, ()), Span(0, 1), 1.0, 1.0, 1.0, 1, np.zeros((1, 4), np.float32))

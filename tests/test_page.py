@@ -22,6 +22,7 @@ from web_fixtures import (
     answer_bridge,
     bridge_script,
     checked_bridge,
+    corroborated_bridge,
     declined,
     found_bridge,
     make_app,
@@ -34,7 +35,7 @@ from qa.errors import Busy
 from web import create_app
 from web.ready import Ready
 from web.settings import Settings
-from web.words import WORDS
+from web.words import WORDS, unbroken
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -176,6 +177,23 @@ def test_the_english_page(browser: Browser) -> None:
         assert page.get_attribute(".answer-text", "lang") == "fr"
 
 
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [("fr-FR", "Selon 2 sources indépendantes"), ("en-GB", "According to 2 independent sources")],
+)
+def test_an_answer_that_two_papers_give_says_so(browser: Browser, locale: str, said: str) -> None:
+    scripts: list[list[Step]] = [[found_bridge(), corroborated_bridge()], bridge_script()]
+    with asking(browser, *scripts, locale=locale) as (page, _):
+        ask(page, "Quand rouvre le pont des Tanneurs ?")
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert page.inner_text(".according") == said
+        page.reload()  # kept with the conversation
+        assert page.inner_text(".according") == said
+        ask(page, "Et combien ça coûte ?")
+        page.wait_for_selector(".turn:nth-child(2)[data-state=answered]")
+        assert not page.locator(".turn:nth-child(2) .according").is_visible()
+
+
 def test_a_declined_question(browser: Browser) -> None:
     with asking(browser, [found_bridge(), declined()]) as (page, _):
         ask(page, "Qui a gagné le match ?")
@@ -314,7 +332,7 @@ def test_a_folded_card_opens_and_counts_characters_as_the_server_does(browser: B
         card.locator(".expand").click()
         assert card.locator(".far").first.is_visible()
         assert card.locator(".expand").get_attribute("aria-expanded") == "true"
-        assert card.locator(".excerpt").text_content() == SHOPS.text.replace("\n\n", "\n")
+        assert card.locator(".excerpt").text_content() == unbroken(SHOPS.text.replace("\n\n", "\n"))
         gate.set()
         page.wait_for_selector(".turn[data-state=answered]")
         assert card.locator(".far").first.is_visible()  # the whole answer did not fold it again

@@ -27,6 +27,7 @@ from web_fixtures import (
 )
 
 from index.filters import Filters
+from qa.suggestions import Suggestion, SuggestionFile, digest_of_article
 from web import create_app
 from web.feedback import FEEDBACK_FILE
 from web.ready import Ready
@@ -112,6 +113,21 @@ def test_a_link_asks_the_same_question_of_the_same_articles(browser: Browser, tm
         )
         assert page.input_value("[name=since]") == "2025-10-05"
         assert page.text_content("#filter-count") == "(3)"
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_suggested_question_is_asked_by_one_click(browser: Browser, tmp_path: Path, script: bool) -> None:
+    app, answerer = make_app(bridge_script(), settings=Settings(home=tmp_path))
+    suggestion = Suggestion(BRIDGE.id, digest_of_article(BRIDGE), "fr", QUESTION, "accepted")
+    SuggestionFile(tmp_path).add(suggestion, FakeIndex().article)
+    with running(app) as url, opened(browser, url, java_script_enabled=script) as page:
+        page.click("a.suggestion")
+        if not script:  # the question is in the box, and the button sends it
+            assert page.input_value("#question") == QUESTION
+            page.click("#ask")
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert answerer.asked[0].question == QUESTION
+        assert not page.locator("#suggestions").is_visible()
 
 
 def test_a_link_to_a_source_that_is_gone_is_not_asked_of_all_articles(browser: Browser) -> None:

@@ -50,7 +50,7 @@ HIT_KEYS = {
 CITATION_KEYS = {"number", "article_id", "title", "source", "url", "published", "start", "end", "quote"}
 ANSWER_KEYS = {
     "answer", "answered", "language", "standalone_question", "sentences", "citations", "passages", "answerability",
-    "withheld", "timings",
+    "withheld", "independent_sources", "timings",
 }  # fmt: skip
 TIMING_KEYS = {"search_ms", "first_token_ms", "first_sentence_ms", "total_ms"}
 

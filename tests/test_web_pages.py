@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from flask import Flask
 from web_fixtures import (
     ARTICLES,
     BRIDGE,
@@ -15,9 +18,11 @@ from web_fixtures import (
     HOSTILE,
     REOPENING,
     SHOPS,
+    FakeIndex,
     UntilCancelled,
     answer_bridge,
     bridge_script,
+    corroborated_bridge,
     declined,
     found_bridge,
     make_app,
@@ -30,6 +35,8 @@ from index.filters import Filters
 from index.passages import Span
 from qa.answers import AnswerSentence
 from qa.errors import Busy
+from qa.suggestions import Suggestion, SuggestionFile, digest_of_article
+from qa.wording.askable_facts import LANGUAGES
 from web import create_app
 from web.article_text import Block, cut_article, usable_spans
 from web.settings import Settings
@@ -199,6 +206,7 @@ def test_article_paths_survive_any_id() -> None:
 
 
 def test_an_excerpt_is_readable() -> None:
+    assert readable("« Quand ? » : demain !") == "«\u202fQuand\u202f?\u202f»\u00a0: demain\u202f!"
     text = "a.\n\n## Une navette\n\nElle **passe** et *repasse* 2 * 3 * 4"
     assert readable(text) == "a.\nUne navette\nElle passe et repasse 2 * 3 * 4"
 
@@ -216,7 +224,23 @@ def test_the_interface_speaks_the_readers_language(headers: dict[str, str], lang
     assert page.elements[0][1]["lang"] == language
     assert page.all("h1") == [words["hero_title"]]
     assert page.all("button", id="ask") == [words["ask"]]
-    assert page.all("time")[0] == ("17 octobre 2025" if language == "fr" else "October 17, 2025")
+    assert page.all("time")[0] == ("17 octobre 2025" if language == "fr" else "17 October 2025")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "day"),
+    [
+        ("en-US", "October 17, 2025"),
+        ("en", "October 17, 2025"),
+        ("de, en-GB;q=0.8", "17 October 2025"),
+        ("en-XX-nonsense, en-GB;q=0.5", "17 October 2025"),
+        ("fr-CA", "17 octobre 2025"),
+    ],
+)
+def test_days_are_written_as_where_the_reader_is(accepted: str, day: str) -> None:
+    app, _ = make_app()
+    page = Page(app.test_client().get("/", headers={"Accept-Language": accepted}).text)
+    assert page.all("time")[0] == day
 
 
 def test_both_languages_have_every_word_and_french_its_spaces() -> None:
@@ -252,6 +276,25 @@ def test_a_question_is_answered_without_javascript() -> None:
     assert next(text for text in page.all("mark") if text) == REOPENING
     span = span_of(BRIDGE, REOPENING)
     assert article_path(BRIDGE.id, span.start, span.end) in page.attributes("href")
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"), [(FRENCH, "Selon 2 sources indépendantes"), (ENGLISH, "According to 2 independent sources")]
+)
+def test_an_answer_that_two_papers_give_says_so(headers: dict[str, str], said: str) -> None:
+    app, _ = make_app([found_bridge(), corroborated_bridge()])
+    page = Page(app.test_client().post("/", data={"q": "Quand ?"}, headers=headers).text)
+    assert page.all("p", class_="according")[0] == said
+
+
+def test_what_only_one_article_says_has_no_two_sources() -> None:
+    """Two sentences, each with a source of its own, are no sentence with two."""
+    twice = replace(answer_bridge(), independent_sources=2)
+    once = replace(corroborated_bridge(), independent_sources=1)
+    for answer in (twice, once, replace(declined(), independent_sources=0)):
+        app, _ = make_app([found_bridge(), answer])
+        page = Page(app.test_client().post("/", data={"q": "Quand ?"}, headers=FRENCH).text)
+        assert page.all("p", class_="according") == ["", ""]  # its own, and that of the template
 
 
 def test_an_unsupported_sentence_is_not_shown_whoever_sends_it() -> None:
@@ -358,3 +401,55 @@ def test_the_form_without_script_filters_and_keeps_what_was_chosen() -> None:
     assert wrong.status_code == 400
     assert len(answerer.asked) == 1
     assert '<details id="filters">' in app.test_client().get("/").text
+
+
+def suggesting_app(home: Path, *about: tuple[Article, str]) -> Flask:
+    """An app whose home has these questions, each about its article."""
+    app, _ = make_app(bridge_script(), settings=Settings(home=home))
+    file, articles = SuggestionFile(home), {article.id: article for article in ARTICLES}
+    for article, question in about:
+        suggestion = Suggestion(article.id, digest_of_article(article), article.language, question, "accepted")
+        assert file.add(suggestion, articles.get)
+    return app
+
+
+def test_the_empty_page_suggests_questions_of_its_language(tmp_path: Path) -> None:
+    asked, hostile = "Quand rouvre « le pont » d’Aubrenne ?", 'Who is "<script>alert(1)</script>" & co?'
+    app = suggesting_app(tmp_path, (BRIDGE, asked), (HOSTILE, hostile))
+    response = app.test_client().get("/", headers=FRENCH)
+    page = Page(response.text)
+    assert page.all("a", class_="suggestion") == ["Quand rouvre «\u202fle pont\u202f» d’Aubrenne\u202f?"]
+    (link,) = (href for href in page.attributes("href") if href.startswith("/?q="))
+    assert parse_qs(urlsplit(link).query) == {"q": [asked]}
+    assert Page(app.test_client().get(link, headers=FRENCH).text).all("textarea", id="question") == [asked]
+    english = app.test_client().get("/", headers=ENGLISH)
+    assert Page(english.text).all("a", class_="suggestion") == [hostile]
+    assert "<script>alert" not in english.text
+
+
+def test_without_a_question_in_its_language_the_page_suggests_none(tmp_path: Path) -> None:
+    app = suggesting_app(tmp_path, (BRIDGE, "Quand rouvre le pont des Tanneurs ?"))
+    assert WORDS["en"]["suggestions"] not in app.test_client().get("/", headers=ENGLISH).text.partition("page-data")[0]
+    answered = app.test_client().post("/", data={"q": "Quand ?"}, headers=FRENCH)
+    assert Page(answered.text).all("a", class_="suggestion") == []
+
+
+def test_a_question_that_is_refused_goes_from_the_page_at_once(tmp_path: Path) -> None:
+    asked = "Quand rouvre le pont des Tanneurs ?"
+    client = suggesting_app(tmp_path, (BRIDGE, asked)).test_client()
+    assert Page(client.get("/", headers=FRENCH).text).all("a", class_="suggestion")
+    SuggestionFile(tmp_path).judge(asked, "refused")
+    assert Page(client.get("/", headers=FRENCH).text).all("a", class_="suggestion") == []
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(suggest_proposed=True)])
+def test_what_the_model_proposes_waits_for_an_editor_unless_set_otherwise(tmp_path: Path, settings: Settings) -> None:
+    app, _ = make_app(settings=replace(settings, home=tmp_path))
+    suggestion = Suggestion(BRIDGE.id, digest_of_article(BRIDGE), "fr", "Quand rouvre le pont des Tanneurs ?")
+    SuggestionFile(tmp_path).add(suggestion, FakeIndex().article)
+    page = Page(app.test_client().get("/", headers=FRENCH).text)
+    assert len(page.all("a", class_="suggestion")) == settings.suggest_proposed
+
+
+def test_questions_are_made_in_the_languages_of_the_page() -> None:
+    assert set(LANGUAGES) == set(WORDS)

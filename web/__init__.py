@@ -6,6 +6,7 @@ from flask import Flask, Response, current_app, g, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 
+from qa.suggestions import SuggestionFile
 from web.admission import admit
 from web.api import blueprint as api_blueprint
 from web.asking import Asking
@@ -25,6 +26,7 @@ from web.service.metrics import Metrics
 from web.service.rate_limits import limit_rates
 from web.service.request_log import RequestLog, RequestRecord
 from web.settings import Settings
+from web.suggested import Suggested
 from web.telemetry import blueprint as telemetry_blueprint
 
 # Everything comes from this host, nothing is written into the page as code or as style.
@@ -48,6 +50,7 @@ def create_app(settings: Settings, answerer: Answerer | None, index: Index | Non
     app.extensions["sourcier-settings"] = settings
     asking = app.extensions["sourcier-asking"] = Asking(settings, ready)
     app.extensions["sourcier-keys"] = KeyRing(settings.home)
+    app.extensions["sourcier-suggested"] = Suggested(SuggestionFile(settings.home), settings.suggest_proposed)
     metrics = app.extensions["sourcier-metrics"] = Metrics(ready, lambda: asking.under_way)
     app.wsgi_app = RequestLog(app.wsgi_app, metrics)  # type: ignore[method-assign]
 

@@ -38,6 +38,7 @@ from qa.commands import (
 )
 from qa.delete_command import delete
 from qa.measuring.eval_command import evaluate_command
+from qa.suggest_command import drop_stale_suggestions, suggest
 from web.service.api_keys import read_keys
 from web.service.keys_command import keys
 from web.service.settings_command import (
@@ -99,6 +100,8 @@ def serve(config: Path | None, **_: object) -> None:
       SOURCIER_LOG_FORMAT=json sourcier serve
     """
     from qa.reading_ahead import IdleReader
+    from qa.suggesting import IdleSuggester
+    from qa.suggestions import SuggestionFile
     from web import create_app
     from web.service.logs import log_to
     from web.service.server import serve as serve_app
@@ -120,6 +123,10 @@ def serve(config: Path | None, **_: object) -> None:
             answerer, index, model = _load(settings)
             at_the_end.callback(model.close)
             at_the_end.callback(IdleReader(index, model, model.states, ahead=settings.read_ahead).close)
+            if settings.propose:
+                file, asking = SuggestionFile(settings.home), app.extensions["sourcier-asking"]
+                suggester = IdleSuggester(index, model, answerer, file, lambda: asking.under_way > 0)
+                at_the_end.callback(suggester.close)
             app.extensions["sourcier-metrics"].model = model
             tell("Ready.")
             return answerer, index
@@ -197,20 +204,26 @@ def _prepare(settings: Settings) -> None:
             f"No index in {settings.home}, and no folder {SAMPLE_CORPUS}/ here to build one from. "
             "Build it with: sourcier build YOUR-ARTICLES/"
         )
+    from qa.suggestions import FILE as SUGGESTIONS
+    from qa.suggestions import SuggestionFile, articles_on_disk
+
     click.echo(f"No index in {settings.home} yet: building it from {SAMPLE_CORPUS}/.", err=True)
     report = build_with_progress((SAMPLE_CORPUS,), settings.home, *load_embedder(settings.embedder))
     for error in report.unreadable:
         click.echo(f"left out  {error}", err=True)
     click.echo(summary_of(report), err=True)
+    SuggestionFile(settings.home).adopt(SAMPLE_CORPUS / SUGGESTIONS, articles_on_disk(settings.home))
 
 
 def _then_drop_states(command: click.Command) -> click.Command:
-    """What the model has read of an article goes when the article does."""
+    """What the model has read of an article, and the questions made of it, go when the article does."""
     change = command.callback
 
     def drop(home: Path) -> None:
         if dropped := drop_stale_states(home):
             click.echo(f"Removed the stored KV states of {dropped} passages that are gone.", err=True)
+        if dropped := drop_stale_suggestions(home):
+            click.echo(f"Removed {dropped} suggested questions whose articles are gone or have changed.", err=True)
 
     def change_and_drop(**given: Any) -> None:
         click.get_current_context().meta[AFTER_CHANGE] = drop
@@ -224,7 +237,7 @@ def _then_drop_states(command: click.Command) -> click.Command:
 
 for command in (
     *(_then_drop_states(one) for one in (build, rollback)),
-    *(search, info, models, delete, evaluate_command, prefill),
+    *(search, info, models, delete, evaluate_command, prefill, suggest),
 ):
     sourcier.add_command(with_settings_file(command))
 for command in keys.commands.values():

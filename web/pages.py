@@ -18,8 +18,9 @@ from web.contract.validation import read_text
 from web.faults import Fault, NotFound, fault_of
 from web.ready import Index, Ready, the_index
 from web.settings import Settings
+from web.suggested import Suggested
 from web.turn_view import Turn, article_path, failed_turn, safe_link, shown_turn
-from web.words import WORDS, counted, language_name, long_date, page_language
+from web.words import WORDS, counted, language_name, long_date, page_language, page_locale, unbroken
 
 LATEST_ARTICLES = 4  # on the empty page
 MOST_SPANS = 50  # highlighted on one article page
@@ -49,7 +50,7 @@ def chat_without_script() -> Response:
         question = read_text(typed, "q", _settings().max_question_characters)
         filters = read_filters({name: request.form.get(name) for name in FILTER_FIELDS})
         with closing(Asking.of_app().events(question, (), _settings().passages, filters)) as events:
-            turn = shown_turn(last_answer(events), question, words, language)
+            turn = shown_turn(last_answer(events), question, words, language, page_locale(request))
     except Exception as error:  # the outermost edge of a page: whatever failed, the reader gets the page back
         fault = fault_of(error, g.request_id)
         problem = words["question_empty"] if not typed.strip() else words[f"error_{fault.code}"]
@@ -100,7 +101,7 @@ def _chat_page(question: str, turn: Turn | None) -> Response:
         question=question,
         turn=turn,
         scripts=_scripts(),
-        suggestions=[],
+        suggestions=Suggested.of_app().questions(index, language) if index and not turn else [],
         ready=index is not None,
         filtered=filtered,
         sources=_choices(index.sources(MOST_SOURCES) if index else [], filtered.get("source")),
@@ -139,7 +140,8 @@ def _page(template: str, **values: Any) -> Response:
         words=words,
         language=language,
         article_path=article_path,
-        long_date=lambda day: long_date(day, language),
+        unbroken=unbroken,
+        long_date=lambda day: long_date(day, page_locale(request)),
         counted=lambda key, count: counted(words, key, count),
     )
     response = make_response(html)

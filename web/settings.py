@@ -67,6 +67,9 @@ class Settings:
     kv_type: Literal["f16", "q8_0"] = _setting("f16", "", "precision of what the model remembers")
     read_ahead: bool = _setting(True, "0 or 1", "let the model read passages while nobody asks")
 
+    propose: bool = _setting(True, "0 or 1", "let the model propose questions for the page while nobody asks")
+    suggest_proposed: bool = _setting(False, "0 or 1", "the page suggests them before an editor has accepted them")
+
     # What a request may be
     max_question_characters: int = _setting(1_000, "characters", "the longest question", 10, 20_000)
     max_history_turns: int = _setting(20, "turns", "earlier turns a request may carry", 0, 200)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlencode
@@ -12,7 +12,7 @@ from index.articles import Article
 from index.search import Hit
 from qa.answers import Answer
 from qa.grounding import Citation
-from web.words import Language, counted, long_date
+from web.words import Language, counted, long_date, unbroken
 
 # Characters shown on either side of the best sentence while a card is folded; the first card is never folded.
 CONTEXT_CHARACTERS = 110
@@ -74,6 +74,7 @@ class Turn:
     text: str
     sentences: tuple[ShownSentence, ...]
     cards: tuple[Card, ...]
+    according: str
     summary: str
     problem: str
 
@@ -91,18 +92,19 @@ def safe_link(url: str | None) -> str | None:
 
 
 def readable(text: str) -> str:
-    """Take the marks of Markdown and the empty lines out of an excerpt; the article page keeps every character."""
+    """Take the marks of Markdown and the empty lines out of an excerpt, and keep French marks with their words; the
+    article page keeps every character."""
     text = re.sub(r"^#{1,6}[ \t]+", "", text, flags=re.MULTILINE).replace("**", "")
     text = re.sub(r"(?<![\w*])\*(\S[^*\n]*)\*(?![\w*])", r"\1", text)
-    return re.sub(r"\n\s*\n", "\n", text)
+    return unbroken(re.sub(r"\n\s*\n", "\n", text))
 
 
-def shown_turn(answer: Answer, question: str, words: Mapping[str, str], language: Language) -> Turn:
+def shown_turn(answer: Answer, question: str, words: Mapping[str, str], language: Language, locale: str) -> Turn:
     """Prepare an answer for the page. A sentence marked unsupported is never shown, whoever sent it."""
     citations = {citation.number: citation for citation in answer.citations}
     sentences = tuple(
         ShownSentence(
-            sentence.text,
+            readable(sentence.text),
             sentence.support,
             tuple(_mark(citations[number], words) for number in sentence.citations if number in citations),
         )
@@ -116,14 +118,15 @@ def shown_turn(answer: Answer, question: str, words: Mapping[str, str], language
         language=answer.language,
         text=answer.text,
         sentences=sentences,
-        cards=tuple(_card(hit, answer.citations, language) for hit in answer.hits),
+        cards=tuple(_card(hit, answer.citations, locale) for hit in answer.hits),
+        according=_according(answer, sentences, words),
         summary=_summary(answer, sentences, words, language) if answer.answered else "",
         problem="",
     )
 
 
 def failed_turn(question: str, problem: str) -> Turn:
-    return Turn("failed", question, "", "", "", (), (), "", problem)
+    return Turn("failed", question, "", "", "", (), (), "", "", problem)
 
 
 def _mark(citation: Citation, words: Mapping[str, str]) -> CitationMark:
@@ -131,7 +134,7 @@ def _mark(citation: Citation, words: Mapping[str, str]) -> CitationMark:
     return CitationMark(citation.number, article_path(citation.article.id, citation.start, citation.end), label)
 
 
-def _card(hit: Hit, citations: Iterable[Citation], language: Language) -> Card:
+def _card(hit: Hit, citations: Iterable[Citation], locale: str) -> Card:
     text, start = hit.passage.text, hit.passage.start
     left, right = hit.sentence.start - start, hit.sentence.end - start
     near_left = _word_start(text, left - CONTEXT_CHARACTERS) if hit.rank > 1 else 0
@@ -141,11 +144,11 @@ def _card(hit: Hit, citations: Iterable[Citation], language: Language) -> Card:
         rank=hit.rank,
         article_id=hit.article.id,
         href=article_path(hit.article.id, hit.sentence.start, hit.sentence.end),
-        title=hit.article.title,
+        title=unbroken(hit.article.title),
         language=hit.article.language,
         source=hit.article.source or "",
         iso_date=day.isoformat() if day else "",
-        date=long_date(day, language) if day else "",
+        date=long_date(day, locale) if day else "",
         far_before=readable(text[:near_left]),
         before=readable(text[near_left:left]),
         sentence=readable(text[left:right]),
@@ -176,6 +179,15 @@ def _word_end(text: str, position: int) -> int:
         return len(text)
     space = text.rfind(" ", 0, position)
     return position if space < 0 else space
+
+
+def _according(answer: Answer, sentences: Sequence[ShownSentence], words: Mapping[str, str]) -> str:
+    """Whose word it is, where each sentence stands in two articles: with one of them, readers look at its mark."""
+    article_of = {citation.number: citation.article.id for citation in answer.citations}
+    fewest = min((len({article_of[mark.number] for mark in one.marks}) for one in sentences), default=0)
+    if fewest < 2 or answer.independent_sources < 2:
+        return ""
+    return counted(words, "according_to", answer.independent_sources)
 
 
 def _summary(answer: Answer, sentences: tuple[ShownSentence, ...], words: Mapping[str, str], language: Language) -> str:

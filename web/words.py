@@ -5,6 +5,8 @@ In French a no-break space stands before :, a narrow one before ; ? ! and », an
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Literal
@@ -118,6 +120,7 @@ _FRENCH = {
     "checked_many": "{n} phrases vérifiées",
     "in_articles_one": "dans 1 article",
     "in_articles_many": "dans {n} articles",
+    "according_to_many": "Selon {n} sources indépendantes",
     "withheld_one": "1 phrase écartée, faute de source",
     "withheld_many": "{n} phrases écartées, faute de source",
     "seconds": "{n} s",
@@ -257,6 +260,7 @@ _ENGLISH = {
     "checked_many": "{n} sentences checked",
     "in_articles_one": "in 1 article",
     "in_articles_many": "in {n} articles",
+    "according_to_many": "According to {n} independent sources",
     "withheld_one": "1 sentence withheld for want of a source",
     "withheld_many": "{n} sentences withheld for want of a source",
     "seconds": "{n} s",
@@ -302,9 +306,25 @@ def page_language(request: Request) -> Language:
     return "en" if request.accept_languages.best_match(["fr", "en"], default="fr") == "en" else "fr"
 
 
-def long_date(day: date, language: Language) -> str:
-    """Write a date as a newspaper does: 14 octobre 2025, October 14, 2025."""
-    return format_date(day, format="long", locale=language)
+def unbroken(text: str) -> str:
+    """French as a newspaper sets it: no line begins with a question mark, or ends with an opening quotation mark."""
+    text = re.sub(r" (?=[?!;»])", "\u202f", text).replace("« ", "«\u202f")
+    return text.replace(" :", "\u00a0:")
+
+
+def page_locale(request: Request) -> str:
+    """The reader's own kind of the page's language (en_GB), where the browser names one; else the language alone."""
+    language = page_language(request)
+    for tag in request.accept_languages.values():
+        if tag.lower().split("-")[0] == language:
+            with contextlib.suppress(UnknownLocaleError, ValueError):
+                return str(Locale.parse(tag, sep="-"))
+    return language
+
+
+def long_date(day: date, locale: str) -> str:
+    """Write a date as a newspaper there does: 14 octobre 2025; 14 October 2025 (en_GB), October 14, 2025 (en_US)."""
+    return format_date(day, format="long", locale=locale)
 
 
 def language_name(code: str, language: Language) -> str:

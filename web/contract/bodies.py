@@ -89,6 +89,9 @@ class Answer(TypedDict):
     passages: Annotated[list[Passage], Field(description="What was found, best first")]
     answerability: Annotated[float, Field(ge=0, le=1, description="How likely it is that the articles answer")]
     withheld: Annotated[int, Field(ge=0, description="Sentences that the check stopped")]
+    independent_sources: Annotated[
+        int, Field(ge=0, description="Sources of the articles cited; copies, and articles of one paper, count once")
+    ]
     timings: Timings
 
 

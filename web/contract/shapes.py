@@ -86,6 +86,7 @@ def answer_json(answer: Answer) -> bodies.Answer:
         "passages": hits_json(answer.hits),
         "answerability": round(answer.answerability, 4),
         "withheld": answer.withheld,
+        "independent_sources": answer.independent_sources,
         "timings": _timings_json(answer.timings),
     }
 

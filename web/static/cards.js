@@ -1,6 +1,6 @@
 // A card: one passage as evidence. The server's offsets count characters, JavaScript's count UTF-16 units.
 
-import { articlePath, clone, element, longDate, readable, words } from "./page.js";
+import { articlePath, clone, element, longDate, readable, unbroken, words } from "./page.js";
 
 const CONTEXT = 110; // characters beside the best sentence of a folded card; as in web/turn_view.py
 
@@ -18,7 +18,7 @@ export function makeCard(hit) {
   card.dataset.article = hit.article_id;
   card.dataset.rank = hit.rank;
   card.classList.toggle("first", first);
-  part(".card-link").textContent = hit.title;
+  part(".card-link").textContent = unbroken(hit.title);
   part(".card-link").lang = hit.language;
   part(".card-link").href = articlePath(hit.article_id, hit.sentence.start, hit.sentence.end);
   part(".card-source").textContent = hit.source ?? "";

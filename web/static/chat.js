@@ -183,7 +183,7 @@ document.getElementById("suggestions")?.addEventListener("click", (event) => {
   const link = event.target.closest("a.suggestion");
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
   event.preventDefault();
-  box.value = link.textContent;
+  box.value = new URL(link.href).searchParams.get("q");
   send();
 });
 section.addEventListener("click", readHere);

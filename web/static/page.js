@@ -35,18 +35,19 @@ export function articlePath(id, start, end) {
   return start === undefined ? path : `${path}?start=${start}&end=${end}#quote`;
 }
 
-/** An excerpt without the marks of Markdown and without empty lines; the article page keeps every character. */
+/** An excerpt without the marks of Markdown and without empty lines, its French marks with their words; the article
+ * page keeps every character. */
 export function readable(text) {
-  return text
+  return unbroken(text)
     .replace(/^#{1,6}[ \t]+/gm, "")
     .replace(/\*\*/g, "")
     .replace(/(?<![\p{L}\p{N}_*])\*(\S[^*\n]*)\*(?![\p{L}\p{N}_*])/gu, "$1")
     .replace(/\n\s*\n/g, "\n");
 }
 
-/** A question as it was typed, but no line begins with its question mark. */
+/** French as a newspaper sets it: no line begins with a question mark, or ends with an opening quotation mark. */
 export function unbroken(text) {
-  return text.replace(/ (?=[?!;:»])/g, "\u202f").replace(/« /g, "«\u202f");
+  return text.replace(/ (?=[?!;»])/g, "\u202f").replace(/« /g, "«\u202f").replace(/ :/g, "\u00a0:");
 }
 
 /** A new element; text is only ever text. */

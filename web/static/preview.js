@@ -1,7 +1,7 @@
 // The quote over its mark, on hover and on focus. It stays while the pointer is on it, and Escape takes it away
 // (WCAG 1.4.13).
 
-import { readable } from "./page.js";
+import { readable, unbroken } from "./page.js";
 
 const LEAVE_MS = 250; // to get from the mark to the quote
 const preview = document.getElementById("preview");
@@ -33,7 +33,7 @@ function show(link, { citation, language }) {
   hidePreview();
   const title = preview.querySelector(".preview-title");
   const quote = preview.querySelector(".preview-quote");
-  title.textContent = citation.title;
+  title.textContent = unbroken(citation.title);
   quote.textContent = readable(citation.quote);
   title.lang = quote.lang = language;
   preview.hidden = false;

@@ -2,7 +2,7 @@
 
 import { makeCard, showCited } from "./cards.js";
 import { describe } from "./filters.js";
-import { articlePath, clone, counted, element, language, said, unbroken, words } from "./page.js";
+import { articlePath, clone, counted, element, language, readable, said, unbroken, words } from "./page.js";
 
 const BUSY = ["searching", "reading", "writing"]; // something is going on, and words.<state> says what
 
@@ -78,7 +78,7 @@ export class TurnView {
     for (const citation of citations) this.citations.set(citation.number, citation);
     this.sentences.push(sentence);
     if (sentence.support === "unsupported") return "";
-    const shown = element("span", "sentence", sentence.text);
+    const shown = element("span", "sentence", readable(sentence.text));
     shown.dataset.support = sentence.support;
     for (const number of sentence.citations) {
       if (this.citations.has(number)) shown.append("\u2060", this.mark(this.citations.get(number)));
@@ -117,13 +117,21 @@ export class TurnView {
       this.showCited();
     }
     this.state = answer.answered ? "answered" : "declined";
-    if (answer.answered) this.showSummary(summaryOf(answer));
-    else {
+    if (answer.answered) {
+      this.showAccording(answer);
+      this.showSummary(summaryOf(answer));
+    } else {
       this.find(".declined-note").hidden = false;
       this.find(".declined-text").lang = answer.language;
       this.find(".declined-text").textContent = answer.answer;
       this.find(".evidence-title").textContent = words.nearest;
     }
+  }
+
+  showAccording(answer) {
+    const text = accordingTo(answer);
+    this.find(".according").textContent = text;
+    this.find(".according").hidden = text === "";
   }
 
   showStopped() {
@@ -152,6 +160,15 @@ export class TurnView {
   showCountdown(seconds) {
     this.find(".countdown").textContent = seconds > 0 ? counted("waiting_next", seconds) : "";
   }
+}
+
+/** Whose word it is, where each sentence stands in two articles; as in web/turn_view.py. */
+function accordingTo(answer) {
+  const articleOf = new Map(answer.citations.map((one) => [one.number, one.article_id]));
+  const shown = answer.sentences.filter((one) => one.support !== "unsupported");
+  const twice = shown.every((one) => new Set(one.citations.map((number) => articleOf.get(number))).size > 1);
+  // A conversation that was kept by an earlier version of this page has no such number.
+  return shown.length && twice && answer.independent_sources > 1 ? counted("according_to", answer.independent_sources) : "";
 }
 
 function summaryOf(answer) {

@@ -17,7 +17,7 @@ from schemathesis import Case
 from schemathesis.core.failures import FailureGroup
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
-from web_fixtures import FakeAnswerer, FakeIndex, bridge_script, declined, found_bridge, make_app
+from web_fixtures import WITHOUT_LIMITS, FakeAnswerer, FakeIndex, bridge_script, declined, found_bridge, make_app
 
 from index.filters import FILTER_NAMES, Filters
 from qa.answers import Event
@@ -43,7 +43,7 @@ class TirelessAnswerer(FakeAnswerer):
 
 
 def tireless_app(limits: Settings | None = None) -> Flask:
-    return create_app(limits or Settings(), TirelessAnswerer(), FakeIndex())
+    return create_app(limits or WITHOUT_LIMITS, TirelessAnswerer(), FakeIndex())
 
 
 def document_of(app: Flask) -> dict[str, Any]:

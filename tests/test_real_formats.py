@@ -6,16 +6,20 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from email.utils import format_datetime
+from functools import partial
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from browsing import chromium
 from docx import Document
 from office_documents import Written, converted, document, needed
 
 from index.articles import Article, read_articles
 from index.formats.front_matter import split_front_matter
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.slow
 
@@ -147,11 +151,11 @@ def page(article: Written) -> str:
     )
 
 
-def browsed(folder: Path) -> list[Case]:
+def browsed(folder: Path, browser: Browser) -> list[Case]:
     """What Chromium saves: pages in one file, and PDFs it prints."""
     cases: list[Case] = []
-    with chromium() as browser:
-        tab = browser.new_page()
+    with browser.new_context() as context:
+        tab = context.new_page()
         for name in ("fr/ligne-nizelon-mars", "es/crecida-sarve-cronica"):
             article = written(name)
             source = folder / f"{article.name}-page.html"
@@ -163,7 +167,6 @@ def browsed(folder: Path) -> list[Case]:
             today = date.today()  # noqa: DTZ011 - a browser prints with the clock of the machine
             (folder / f"{article.name}-print.pdf").write_bytes(tab.pdf(format="A4", print_background=False))
             cases.append((f"{article.name}-print.pdf", article, today))
-        browser.close()
     return cases
 
 
@@ -248,10 +251,10 @@ def sent(folder: Path) -> list[Case]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Case]]:
+def made(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> tuple[Path, list[Case]]:
     needed("soffice", "faketime")
     folder = tmp_path_factory.mktemp("made")
-    makers: list[Maker] = [printed, typed, browsed, sent]
+    makers: list[Maker] = [printed, typed, partial(browsed, browser=browser), sent]
     return folder, [case for maker in makers for case in maker(folder)]
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
+from missing import impossible, needed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -20,26 +18,21 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best
 
 def fetch_axe(folder: Path) -> Path:
     """The script's file, by npm into `folder`; without npm or its registry the test is skipped, and fails in CI."""
-    npm = shutil.which("npm")
-    problem = "npm is not installed"
-    if npm:
-        command = [
-            npm,
-            "install",
-            "--no-audit",
-            "--no-fund",
-            "--ignore-scripts",
-            "--prefix",
-            folder,
-            f"axe-core@{VERSION}",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-        if done.returncode == 0:
-            return folder / "node_modules" / "axe-core" / "axe.min.js"
-        problem = f"npm could not fetch axe-core: {done.stderr[-500:]}"
-    if os.environ.get("CI"):
-        pytest.fail(problem)
-    pytest.skip(problem)
+    needed("npm")
+    command = [
+        "npm",
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--prefix",
+        folder,
+        f"axe-core@{VERSION}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode:
+        impossible(f"npm could not fetch axe-core: {done.stderr[-500:]}")
+    return folder / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def violations(page: Page, axe: Path) -> list[str]:

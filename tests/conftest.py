@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from browsing import chromium
+from missing import impossible
 
 from index.embedder import SentenceTransformerEmbedder
 from index.model_files import DEFAULT_EMBEDDER, TerminalProgress, obtain
@@ -29,10 +29,7 @@ def beside_the_checkout(name: str) -> Path:
     """A file or folder of ../shared: the test is skipped where there is none, and fails in CI."""
     path = SHARED / name
     if not path.exists():
-        reason = f"{path} is not here (evaluation data lies beside the checkout, never in it)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        impossible(f"{path} is not here (evaluation data lies beside the checkout, never in it)")
     return path
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from html import escape
 from pathlib import Path
-
-import pytest
 
 
 @dataclass(frozen=True)
@@ -30,16 +26,6 @@ class Written:
     def text(self) -> str:
         rows = "\n".join(f"| {' | '.join(row)} |" for row in self.table)
         return "\n\n".join(filter(None, (self.title, *self.paragraphs, rows)))
-
-
-def needed(*programs: str) -> None:
-    """Programs of Debian: the test is skipped where one is missing, and fails in CI."""
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing:
-        reason = f"{', '.join(missing)} not installed (.ci/run installs what is needed)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
 
 
 def converted(documents: Sequence[Path], to: str, folder: Path, day: date | None = None) -> list[Path]:

@@ -15,9 +15,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
+from missing import impossible
 
 from index import build as build_module
 from index.build import build
@@ -322,13 +322,6 @@ def test_killed_at_a_hundred_random_moments_of_anything(tmp_path: Path, home: Pa
 # -- a full disk -------------------------------------------------------------------------------------------------------
 
 Mount = Callable[[int], Path]
-
-
-def impossible(reason: str) -> NoReturn:
-    """Skipped with its reason on a developer's machine; in CI nothing is left out in silence."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_axe_finds_nothing_in_any_state(
     browser: Browser, axe: Path, tmp_path: Path, scheme: str, language: str, size: str
 ) -> None:
-    words = WORDS[language]  # type: ignore[index]
+    words = WORDS[language]
     gates = [threading.Event() for _ in range(3)]
     first, second = checked_bridge()
     scripts: list[list[Step]] = [

@@ -65,7 +65,7 @@ def hostile_answer() -> list[Any]:
     whole, span = Span(0, len(article.text)), Span(0, len(ATTACK))
     one = Hit(article, Passage("p", article.id, whole.start, whole.end, article.text, (span,)), span,
               score=0.5, vector=0.5, keyword=0.5, rank=1, vectors=None,
-              also=(replace(article, id="y", source=f"{ATTACK}2"),))  # type: ignore[arg-type]  # fmt: skip
+              also=(replace(article, id="y", source=f"{ATTACK}2"),))  # fmt: skip
     sentence = AnswerSentence(ATTACK, (1,), "partial", 0.5)
     citation = Citation(1, article, span.start, span.end)
     found = Found((one, replace(one, rank=2)), ATTACK, article.language, 1.0)
@@ -104,7 +104,7 @@ def unharmed(page: Page) -> None:
 
 def test_articles_answers_and_quotes_are_only_text(browser: Browser, tmp_path: Path) -> None:
     with hostile(browser, tmp_path) as (page, _):
-        assert ATTACKS[0] in page.text_content("#latest a")  # type: ignore[operator]
+        assert ATTACKS[0] in page.text_content("#latest a")
         page.click("#filters summary")
         page.select_option("[name=source]", index=1)
         ask(page, QUESTION)
@@ -112,7 +112,7 @@ def test_articles_answers_and_quotes_are_only_text(browser: Browser, tmp_path: P
         for selector in (".turn-question-text", ".searched-as-text", ".turn-filters-text", ".sentence", ".card-link",
                          ".card-source", ".excerpt", ".also-places"):  # fmt: skip
             assert ATTACKS[1] in page.locator(selector).first.inner_text(), selector
-        assert "window.ran" in page.get_attribute("a.cite", "aria-label")  # type: ignore[operator]
+        assert "window.ran" in page.get_attribute("a.cite", "aria-label")
         page.focus("a.cite")
         assert ATTACKS[1] in page.inner_text("#preview .preview-quote")
         unharmed(page)

@@ -63,14 +63,14 @@ def test_an_answer_is_copied_with_its_sources(browser: Browser, tmp_path: Path, 
     with answered(browser, tmp_path, locale=locale) as (page, _, url):
         language = "fr" if locale == "fr-FR" else "en"
         page.click(".copy")
-        page.wait_for_selector(f".copy:text-is('{WORDS[language]['copied']}')")  # type: ignore[index]
+        page.wait_for_selector(f".copy:text-is('{WORDS[language]['copied']}')")
         text = clipboard(page)
         first, second = (one.sentence.text for one in checked_bridge())
         day = "14 octobre 2025" if language == "fr" else "14 October 2025"
-        assert text.startswith(f"{first} [1] {second} [2][3] ({WORDS[language]['partial']})\n\n")  # type: ignore[index]
+        assert text.startswith(f"{first} [1] {second} [2][3] ({WORDS[language]['partial']})\n\n")
         assert f"[1] {BRIDGE.title}, {BRIDGE.source}, {day}\n    {url}/articles/{BRIDGE.id}?start=" in text
         assert text.count("\n[") == 3
-        page.wait_for_selector(f".copy:text-is('{WORDS[language]['copy_answer']}')")  # type: ignore[index]
+        page.wait_for_selector(f".copy:text-is('{WORDS[language]['copy_answer']}')")
 
 
 def test_copying_works_without_a_secure_context(browser: Browser, tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from missing import needed
 from web_fixtures import bridge_script, declined, found_bridge, make_app, running
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -26,9 +26,9 @@ def run(url: str, command: list[str], typed: str = "") -> str:
     return ended.stdout
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("line", CURL)
 def test_curl(line: str) -> None:
+    needed("curl")
     app, answerer = make_app(bridge_script())
     with running(app) as url:
         assert f'"quote":"{QUOTE}"' in run(url, ["bash", "-c", line])

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from docx import Document
-from office_documents import Written, converted, document, needed
+from missing import needed
+from office_documents import Written, converted, document
 
 from index.articles import Article, read_articles
 from index.formats.front_matter import split_front_matter

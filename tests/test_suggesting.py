@@ -203,7 +203,7 @@ class Model(FakeLanguageModel):
         stop: Sequence[str] = (),
         asker: Asker = NOBODY,
         choices: Sequence[str] = (),
-    ):  # type: ignore[no-untyped-def]
+    ):
         self.replies.append(QUESTION)
         return super().generate(messages, max_tokens, stop, asker, choices)
 

@@ -93,7 +93,7 @@ def test_empty_refused_and_stale_ones_are_not_shown() -> None:
     "change", [{"text": "Autre."}, {"title": "Autre"}, {"published": None}, {"language": "en"}, {"source": "Sud"}]
 )
 def test_whatever_a_reader_sees_of_an_article_counts(change: dict[str, str]) -> None:
-    assert digest_of_article(replace(NEW, **change)) != digest_of_article(NEW)  # type: ignore[arg-type]
+    assert digest_of_article(replace(NEW, **change)) != digest_of_article(NEW)
 
 
 def test_what_is_made_anew_takes_the_place_of_what_was(file: SuggestionFile) -> None:

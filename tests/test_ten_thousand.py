@@ -76,4 +76,6 @@ def test_one_article_changed_among_ten_thousand(tmp_path: Path) -> None:
         assert seconds <= most, what
     started = time.process_time()
     assert delete(home, ["a5000"]).sentences > 20
-    assert time.process_time() - started <= 2 * most
+    seconds = time.process_time() - started
+    print(f"deleted: {seconds:.1f} s; at most {2 * most:.1f} s")
+    assert seconds <= 2 * most

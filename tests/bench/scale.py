@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,7 +193,7 @@ def ask(home: Path, questions: Path, count: int) -> None:
     texts = list(vectors)
     before = memory()
     with timed("opening, every file checked"):
-        index = Index(home, Prepared(embedder.digest, vectors))  # type: ignore[arg-type]
+        index = Index(home, Prepared(embedder.digest, vectors))
     manifest = index.manifest
     for fact in (
         f"{manifest.articles} articles, {manifest.passages} passages",
@@ -260,17 +260,12 @@ def memory() -> dict[str, float]:
     return {"its own": sizes["RssAnon"], "mapped files": sizes["RssFile"]}
 
 
-class timed:  # noqa: N801 - reads as a word
-    """Prints how long a block took."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        self._started = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        print(f"{self._what}: {time.monotonic() - self._started:.1f} s", flush=True)
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Print how long a block took."""
+    started = time.monotonic()
+    yield
+    print(f"{what}: {time.monotonic() - started:.1f} s", flush=True)
 
 
 def step(done: int, total: int) -> None:

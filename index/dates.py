@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta
 from functools import lru_cache
 
 from babel import Locale
@@ -89,6 +89,8 @@ def named_days(text: str, language: str, published: date | datetime | None) -> l
     if words is None or published is None:
         return []
     day = published.date() if isinstance(published, datetime) else published
+    if not MINYEAR < day.year < MAXYEAR:  # what was yesterday, or next year, may be no date
+        return []
     speech = [spoken.span() for spoken in _SPEECH.finditer(text)]
     found = [*_relative(text, language, words, day), *_weekdays(text, language, words, day)]
     return sorted(

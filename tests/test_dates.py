@@ -87,6 +87,12 @@ def test_without_a_date_nothing_is_known() -> None:
     assert named_days("Il a plu hier.", "fr", None) == []
 
 
+@pytest.mark.parametrize("published", [date.min, date.max])
+def test_what_would_be_no_date_is_left_alone(published: date) -> None:
+    text = "Il a plu hier, le mois dernier, mardi et l’an dernier. Il pleuvra demain et l’an prochain."
+    assert with_days(text, "fr", published) == text
+
+
 def test_a_point_in_time_counts_by_its_own_day() -> None:
     late = datetime(2025, 10, 14, 23, 59, tzinfo=UTC)
     assert with_days("Il a plu hier.", "fr", late) == "Il a plu hier (13 octobre 2025)."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest
 from typing import Protocol
@@ -14,12 +14,12 @@ from index.embedder import Embedder
 from index.filters import NO_FILTERS, Filters
 from index.languages import detect_language
 from index.search import Hit
-from index.sentences import STOPS, is_heading, split_sentences
-from qa.answerability import DECLINE_BELOW, QUOTE_FROM, Answerability
+from index.sentences import is_heading, split_sentences
+from qa.answerability import DECLINE_BELOW, QUOTE_FROM, QUOTE_UNLIKELY_FROM, WRITE_FROM, Answerability
 from qa.conversation import Turn, stand_alone_question
 from qa.corroboration import corroborating, independent_sources
 from qa.declining import decline_text
-from qa.entailment import Entailment, Hearing
+from qa.entailment import Entailment
 from qa.grounding import (
     FEWEST_WORDS,
     QUOTED_TAKES_UP,
@@ -36,6 +36,7 @@ from qa.language_model import NOBODY, Asker, LanguageModel, Reply
 from qa.prompt import NOTHING, answer_messages
 from qa.wording.days import with_dates
 from qa.wording.double_questions import halves_of
+from qa.wording.numbers import with_own_marks
 from qa.wording.orders import is_order
 from qa.wording.quoting import quoted
 from qa.wording.spelling import with_names_of
@@ -47,10 +48,6 @@ PASSAGES_READ = 3
 # passages are nearer.
 LEAST_COSINE = 0.25
 REPLY_TOKENS = 160
-# How far below the bar the answerability of the passage found first may be, if the model is sure that the passage says
-# what was written from it. Of 134 questions on tuning halves (squad2, PIAF, sample newspaper, XQuAD), it lets 3 more be
-# answered, and rightly.
-UNSURE = 0.40
 # What stands between quotation marks.
 _QUOTED = re.compile(r'"[^"]+"|«[^»]+»|“[^”]+”|„[^“”]+[“”]')
 
@@ -133,9 +130,15 @@ class Searchable(Protocol):
 
 @dataclass(slots=True)
 class _Writing:
-    """What has come together for one question so far."""
+    """What has come together for one question so far.
+
+    `doubtful`: what was written from a passage, judged less likely than DECLINE_BELOW, though not than the bar that is
+    set. `unlikely`: whether anything that was written from the passage at hand was judged below the bar.
+    """
 
     started: float
+    doubtful: list[_Doubtful] = field(default_factory=list)
+    unlikely: bool = False
     sentences: list[AnswerSentence] = field(default_factory=list)
     earlier: list[AnswerSentence] = field(default_factory=list)  # those about the other half of the question
     citations: list[Citation] = field(default_factory=list)
@@ -165,11 +168,30 @@ class _Writing:
         return tuple(sorted(cited, key=lambda citation: citation.number))
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A passage that is written from. `chance`: the probability, in 0..1, that it answers the question."""
+
+    hit: Hit
+    reply: Reply
+    chance: float
+    asker: Asker
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubtful:
+    """A sentence that is shown if nothing better is written from another passage."""
+
+    sentence: str
+    hit: Hit
+    grounds: Grounds
+
+
 class Answerer:
     """Answers questions from an index with a language model; any number of threads may ask at once.
 
-    Nothing is written from a passage whose answerability is below `decline_below`, in 0..1; 0 writes from any. Without
-    `entailment` a sentence stands on its numbers, names, words and meaning alone.
+    Nothing is shown that is less likely to be right than `decline_below`, in 0..1; 0 declines nothing that stands on
+    its numbers, names, words and meaning. Without `entailment` these decide, and how likely the passage answers.
     """
 
     def __init__(
@@ -215,76 +237,53 @@ class Answerer:
         yield self._finish(found, writing)
 
     def _answer(self, found: Found, writing: _Writing, asker: Asker) -> Iterator[Draft | Checked]:
-        """Write from the passage found first, where it answers; from the next one if nothing of that could be shown.
-        Where it is nearly certain enough that the first one answers, what is written from it decides.
+        """Write from the passage found first, where it may answer; from the next one if nothing of that could be shown.
 
         Of two that may answer, the likelier one is no better: an estimate from before the bill sounded surer than that.
-        But with a bar below DECLINE_BELOW, those that come between are written from last, the likeliest first.
+        But with a bar below DECLINE_BELOW, what comes between is shown last, if nothing better comes: the likeliest.
         """
         writing.earlier = list(writing.sentences)
-        doubtful: list[tuple[float, Hit]] = []
+        writing.doubtful.clear()
         for hit in worth_reading(found.hits):
             if asker.cancelled() or writing.has_more():
                 return
-            chance = yield from self._write_from(hit, max(self._decline_below, DECLINE_BELOW), found, writing, asker)
-            if self._decline_below <= chance < DECLINE_BELOW:
-                doubtful.append((chance, hit))
-        for _, hit in sorted(doubtful, key=lambda one: -one[0]):
-            if not writing.has_more() and not asker.cancelled():
-                yield from self._write_from(hit, self._decline_below, found, writing, asker)
+            yield from self._write_from(hit, found, writing, asker)
+        if writing.doubtful and not (writing.has_more() or asker.cancelled()):
+            best = max(writing.doubtful, key=lambda one: one.grounds.score).hit
+            for one in writing.doubtful:
+                if one.hit is best:
+                    yield self._show(one.sentence, best, one.grounds, writing)
 
-    def _write_from(
-        self, hit: Hit, least: float, found: Found, writing: _Writing, asker: Asker
-    ) -> Generator[Draft | Checked, None, float]:
-        """Write from a passage whose answerability is at least that; gives what it is."""
+    def _write_from(self, hit: Hit, found: Found, writing: _Writing, asker: Asker) -> Iterator[Draft | Checked]:
         messages = answer_messages(hit, found.standalone_question, found.language)
         with contextlib.closing(self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))) as reply:
             chance = self._answerability.of(hit, reply)
             writing.answerability = max(writing.answerability, chance)
-            unsure = chance < self._decline_below
-            hear = unsure and self._entailment and hit.rank == 1 and chance >= self._decline_below - UNSURE
-            if chance < least and not hear:
-                return chance
-            yield from self._check_as_written(reply, hit, unsure, found, writing, asker)
-        if chance >= QUOTE_FROM and not (writing.has_more() or asker.cancelled() or _is_heading(hit)):
+            if chance < min(WRITE_FROM, self._decline_below):
+                return
+            writing.unlikely = False
+            yield from self._check_as_written(_Reading(hit, reply, chance, asker), found, writing)
+        quote_from = QUOTE_UNLIKELY_FROM if writing.unlikely else QUOTE_FROM
+        held = any(one.hit is hit for one in writing.doubtful)
+        if chance >= quote_from and not (held or writing.has_more() or asker.cancelled() or _is_heading(hit)):
             yield from self._quote(hit, found, writing)
-        return chance
 
-    def _check_as_written(
-        self, reply: Reply, hit: Hit, unsure: bool, found: Found, writing: _Writing, asker: Asker
-    ) -> Iterator[Draft | Checked]:
+    def _check_as_written(self, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Draft | Checked]:
         """Each sentence is checked when it is finished, and only then yielded."""
         text, shown = "", 0
-        with contextlib.ExitStack() as hearings:
-
-            def next_hearing() -> Hearing | None:
-                hearing = self._entailment.hearing(hit, asker) if self._entailment else None
-                return hearing and hearings.enter_context(contextlib.closing(hearing))
-
-            hearing = next_hearing()
-            for piece in reply:
-                if writing.first_token_ms is None:
-                    writing.first_token_ms = writing.elapsed_ms()
-                yield Draft(piece)
-                text += piece
-                # The last sentence may still go on; one before it is finished.
-                spans = split_sentences(text[shown:], found.language)
-                if len(spans) > 1:
-                    finished = text[shown + spans[0].start : shown + spans[0].end]
-                    yield from self._check(finished, found, hit, unsure, writing, hearing)
-                    shown += spans[0].end
-                    hearing = next_hearing()
-                elif hearing and spans:
-                    sentence = _as_shown(text[shown + spans[0].start :].rstrip(), found, hit)
-                    if _looks_finished(sentence, found.language) and _needs_verdict(sentence, found, hit, unsure):
-                        hearing.hear_all(_claim(sentence, found))
-                    else:
-                        hearing.hear(text[shown:].lstrip())
-            if not asker.cancelled():
-                for span in split_sentences(text[shown:], found.language):
-                    sentence = text[shown + span.start : shown + span.end]
-                    yield from self._check(sentence, found, hit, unsure, writing, hearing)
-                    hearing = next_hearing()
+        for piece in reading.reply:
+            if writing.first_token_ms is None:
+                writing.first_token_ms = writing.elapsed_ms()
+            yield Draft(piece)
+            text += piece
+            # The last sentence may still go on; one before it is finished.
+            spans = split_sentences(text[shown:], found.language)
+            if len(spans) > 1:
+                yield from self._check(text[: shown + spans[0].end], shown + spans[0].start, reading, found, writing)
+                shown += spans[0].end
+        if not reading.asker.cancelled():
+            for span in split_sentences(text[shown:], found.language):
+                yield from self._check(text[: shown + span.end], shown + span.start, reading, found, writing)
 
     def _quote(self, hit: Hit, found: Found, writing: _Writing) -> Iterator[Checked]:
         """The sentence nearest to the question, as it stands: the passage answers, but no reply could be shown."""
@@ -297,31 +296,62 @@ class Answerer:
             grounds = Grounds("supported", hit.vector, (hit.sentence,), ())
             yield self._show(quoted(words, found.language), hit, grounds, writing)
 
-    def _check(
-        self, sentence: str, found: Found, hit: Hit, unsure: bool, writing: _Writing, hearing: Hearing | None
-    ) -> Iterator[Checked]:
-        """Hold it against the passage it was written from, then against what else was found of that article: the model
-        has also read its title, and "Vostochny" may stand in the title and in the next passage only."""
-        asked = found.standalone_question
+    def _check(self, written: str, start: int, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Checked]:
+        """Hold the last sentence of what is written, from `start` on, against the passage it was written from, then
+        against what else was found of that article: the model has also read its title, and "Vostochny" may stand in the
+        title and in the next passage only."""
+        asked, hit, sentence = found.standalone_question, reading.hit, written[start:]
         if _only_repeats(sentence, found, writing):
             return
         if _in_wrong_language(sentence, found, hit):
             writing.withheld += 1
             return
         sentence = _as_shown(sentence, found, hit)
-        others = [one for one in found.hits if one.article.id == hit.article.id and one is not hit]
-        for one in (hit, *others):
-            grounds = check_sentence(sentence, found.language, asked, one, self._embedder)
-            if grounds.support != "unsupported":
-                grounds = _judged(grounds, sentence, found, hit, unsure, hearing)
-                break
+        one, grounds = self._grounds(sentence, found, hit)
+        if grounds.support != "unsupported":
+            chance = self._chance(grounds, sentence, (start, len(written)), reading, found)
+            bar = self._decline_below
+            grounds = graded(grounds, chance, bar)
+            writing.unlikely |= chance < bar
         if grounds.support == "unsupported":
             writing.withheld += 1
-        else:
-            sure = grounds.support == "supported"
-            elsewhere = corroborating(sentence, found.language, asked, one, found.hits if sure else (), self._embedder)
-            shown = with_dates(sentence, found.language, hit.article, hit.passage.text)
-            yield self._show(shown, one, grounds, writing, elsewhere)
+            return
+        shown = with_dates(sentence, found.language, hit.article, hit.passage.text)
+        if grounds.score < DECLINE_BELOW:
+            writing.doubtful.append(_Doubtful(shown, one, grounds))
+            return
+        sure = grounds.support == "supported"
+        elsewhere = corroborating(sentence, found.language, asked, one, found.hits if sure else (), self._embedder)
+        yield self._show(shown, one, grounds, writing, elsewhere)
+
+    def _grounds(self, sentence: str, found: Found, hit: Hit) -> tuple[Hit, Grounds]:
+        """Where the sentence stands, and how well: in the passage, or in what else was found of that article. What
+        would have to be very likely is shown only if it stands nowhere as it is."""
+        others = [one for one in found.hits if one.article.id == hit.article.id and one is not hit]
+        asked, weak = found.standalone_question, None
+        for one in (hit, *others):
+            grounds = check_sentence(sentence, found.language, asked, one, self._embedder)
+            if grounds.support != "unsupported" and not grounds.least:
+                return one, grounds
+            if one is hit:
+                weak = grounds
+        assert weak is not None
+        return hit, weak
+
+    def _chance(
+        self, grounds: Grounds, sentence: str, place: tuple[int, int], reading: _Reading, found: Found
+    ) -> float:
+        """The probability, in 0..1, that the passage says the sentence in answer to the question. `place`: where it
+        stands in the reply, by character."""
+        if self._entailment is None:
+            return 0.0 if grounds.least else reading.chance
+        asked, hit = found.standalone_question, reading.hit
+        written = reading.reply.hidden_of(*place)
+        if written is None and is_quoted(sentence, hit.passage, hit.article):
+            return reading.chance  # nothing to ask about
+        short = len(sentence.split()) < FEWEST_WORDS
+        claim = f"{asked} {sentence}" if short else sentence  # "Le maire." says nothing without the question
+        return self._entailment.of(claim, grounds.score, hit, reading.chance, written, reading.asker)
 
     def _show(
         self,
@@ -378,44 +408,12 @@ def _in_turn(found: Sequence[Sequence[Hit]]) -> tuple[Hit, ...]:
 
 
 def _as_shown(sentence: str, found: Found, hit: Hit) -> str:
-    """Slips put right: a question's word order, and names, which are written otherwise in another language anyway."""
+    """Slips put right: a question's word order, and names. In another language these are written otherwise anyway, but
+    figures mean something else as the source has them."""
     sentence = as_statement(sentence, found.standalone_question, found.language)
     if found.language != hit.article.language:
-        return sentence
+        return with_own_marks(sentence, found.language, hit.passage.text, hit.article.language)
     return with_names_of(sentence, hit.passage.text, found.language)
-
-
-def _looks_finished(sentence: str, language: str) -> bool:
-    """Whether another sentence could begin behind it: not behind "M." or "St."."""
-    return sentence.endswith(STOPS) and len(split_sentences(f"{sentence} Also", language)) > 1
-
-
-def _judged(grounds: Grounds, sentence: str, found: Found, hit: Hit, unsure: bool, hearing: Hearing | None) -> Grounds:
-    """The model's own verdict on top. `hit` is what was read; `unsure` is whether it answers."""
-    if hearing is None:
-        return grounds
-    if not _needs_verdict(sentence, found, hit, unsure):
-        return Grounds("unsupported", grounds.score, (), ()) if unsure else grounds
-    said = hearing.said(_claim(sentence, found), grounds.score)
-    hard_to_tell = _has_few_words(sentence) or found.language != hit.article.language
-    return graded(grounds, said, unsure, hard_to_tell)
-
-
-def _needs_verdict(sentence: str, found: Found, hit: Hit, unsure: bool) -> bool:
-    """A sentence of the passage as it stands needs none. But where it is unsure whether the passage answers, every
-    sentence does that takes the question up; the others are not shown anyway."""
-    if unsure:
-        return takes_up(sentence, found.standalone_question, found.language)
-    return not is_quoted(sentence, hit.passage, hit.article)
-
-
-def _claim(sentence: str, found: Found) -> str:
-    """What the model is asked about: a few words ("Le maire.") say nothing without the question."""
-    return f"{found.standalone_question} {sentence}" if _has_few_words(sentence) else sentence
-
-
-def _has_few_words(sentence: str) -> bool:
-    return len(sentence.split()) < FEWEST_WORDS
 
 
 def _in_wrong_language(sentence: str, found: Found, hit: Hit) -> bool:

@@ -85,20 +85,15 @@ class Reply(Iterator[str], Protocol):
         None for a model that tells none, without `choices`, and when cancelled.
         """
 
+    def hidden_of(self, start: int, end: int) -> npt.NDArray[np.float32] | None:
+        """What the model has made of its own words between two characters of the reply, with all it read before:
+        float32 (2 * layers, width), the hidden state behind the last of them, and the mean of those behind each, scaled
+        to length 1.
+
+        It is known when anything behind them was yielded, or the reply has ended. None where there is none to tell.
+        """
+
     def close(self) -> None: ...
-
-
-class Listening(Protocol):
-    """A prompt that is read while it is being written."""
-
-    def hear(self, text: str) -> None:
-        """What has come of it so far; what looks like whole words of that is read. Returns at once."""
-
-    def end(self, text: str) -> Reply:
-        """All of it. If that does not begin with what was heard, it is read from its beginning."""
-
-    def close(self) -> None:
-        """Stop reading."""
 
 
 class LanguageModel(Protocol):
@@ -126,12 +121,6 @@ class LanguageModel(Protocol):
         when leaving it early.
         """
 
-    def listen(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> Listening:
-        """Begin to read a prompt whose end is still to come: what is heard of it stands behind `messages`, and the
-        format's own words behind that. Only the scores of the `choices` and the hidden state can be asked of its reply.
-        It is part of an answer that has begun, so it is not refused because others wait.
-        """
-
     def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
         """Natural log-probability of each choice's first token as the first of the reply, in the order given; all are
-        -inf when cancelled. May be called while a reply is being written."""
+        -inf when cancelled. It is part of an answer that has begun, so it is not refused because others wait."""

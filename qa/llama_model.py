@@ -19,7 +19,6 @@ from index.errors import ModelFileError
 from index.storage.checksums import digest_of
 from qa.decoding.chat_template import ChatTemplate
 from qa.decoding.decode_loop import BATCH_ROWS, RUNNING, DecodeLoop, Work
-from qa.decoding.growing_prompt import GrowingPrompt
 from qa.decoding.llama_context import KVType, LlamaContext
 from qa.decoding.read_before import FIRST_FREE, PREFIX_TOKENS
 from qa.decoding.reply_stream import ReplyStream, impression_of, next_of
@@ -35,8 +34,6 @@ DEFAULT_CONTEXT_TOKENS = 4096
 # Cells of the KV cache, for all requests together: 28 KiB each with the default model, 224 MiB in all. Eight readers of
 # usual passages need 4,000; one request may always have its whole window.
 DEFAULT_CELLS = 8192
-# Of a prompt that is listened to: as much as is heard of it, the longest sentence of a reply.
-HEARD_TOKENS = 192
 # Requests that may wait besides those being worked on.
 DEFAULT_QUEUE = 32
 
@@ -80,7 +77,7 @@ class LlamaModel:
         return self._context_tokens
 
     def count_tokens(self, text: str) -> int:
-        return len(self.tokens_of(text))
+        return len(self._tokens(text))
 
     def generate(
         self,
@@ -91,35 +88,20 @@ class LlamaModel:
         choices: Sequence[str] = (),
     ) -> ReplyStream:
         """See LanguageModel.generate."""
-        firsts = self.firsts(choices)
+        firsts = self._firsts(choices)
         request = self._request(messages, asker, max_tokens, firsts, held=bool(firsts))
         return ReplyStream(request, stop, self.wake)
 
     def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
         """See LanguageModel.score."""
-        return impression_of(self._request(messages, asker, scored=self.firsts(choices))).scores
+        return impression_of(self._request(messages, asker, scored=self._firsts(choices), begun=True)).scores
 
-    def listen(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> GrowingPrompt:
-        """See LanguageModel.listen."""
-        groups, end = self._groups(messages)
-        prompt = self._sliced(groups, messages)
-        room = min(HEARD_TOKENS, self._context_tokens - prompt.tokens - len(end))
-        if room <= 0:
-            raise PromptTooLong(f"The prompt has {prompt.tokens} tokens; the context window is {self._context_tokens}.")
-        request = Request(prompt, 0, (), asker, room=room + len(end), growing=True, begun=True)
-        self._loop.submit(request)
-        return GrowingPrompt(self, messages, choices, request, groups[-1], end, room)
-
-    def firsts(self, choices: Sequence[str]) -> tuple[int, ...]:
+    def _firsts(self, choices: Sequence[str]) -> tuple[int, ...]:
         """The first token of each."""
-        return tuple(self.tokens_of(choice)[0] for choice in choices)
+        return tuple(self._tokens(choice)[0] for choice in choices)
 
-    def tokens_of(self, text: str) -> list[int]:
+    def _tokens(self, text: str) -> list[int]:
         return self._context.tokenize(text, control=False)
-
-    def scored_reply(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker) -> ReplyStream:
-        """No words, only scores and the hidden state; part of an answer that has begun."""
-        return ReplyStream(self._request(messages, asker, 0, self.firsts(choices), begun=True), (), self.wake)
 
     def wake(self) -> None:
         """Let the loop look again at what a request's own thread has changed."""

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Weights over the hidden states of one model, (layers, width), each state scaled to length 1, and a logistic curve
-    over what comes out ("probe") and other signals, by their names."""
+    """Weights over hidden states of one model, (states, width), each state scaled to length 1, and a logistic curve
+    over what comes out ("probe") and other signals, by their names. The states are those of `layers`, once or several
+    times.
+    """
 
     layers: tuple[int, ...]
     weights: HiddenState
@@ -27,7 +29,7 @@ class Probe:
     curve: Mapping[str, float]
 
     def logit(self, hidden: HiddenState) -> float:
-        """How much a hidden state (layers, width) looks like those of the positive cases that it was fitted to."""
+        """How much hidden states (states, width) look like those of the positive cases that it was fitted to."""
         lengths = (hidden**2).sum(axis=1, keepdims=True) ** 0.5
         return float((self.weights * hidden / lengths).sum()) + self.intercept
 
@@ -41,6 +43,12 @@ class Probe:
 def logistic(log_odds: float) -> float:
     """The probability, in 0..1, of natural log-odds."""
     return 1.0 / (1.0 + math.exp(-log_odds))
+
+
+def log_odds(probability: float) -> float:
+    """Natural; of a probability in 0..1, kept finite."""
+    kept = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(kept / (1 - kept))
 
 
 def read_probe(path: Path, model_digest: str, prompt_digest: str | None) -> Probe | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 from index.articles import Article
 from index.search import Hit
-from qa.language_model import Message, prefix_key
+from qa.language_model import Message
 from qa.wording.orders import as_read, heading_for_readers
 
 # What the model says where the passage has no answer. Its probability as the first word is known before any other word
@@ -23,8 +22,6 @@ QUESTION_LABEL = "Question:"
 # Asked about a sentence of a reply, in place of a question. Of eight wordings, on 37 pairs of rte3-fr (even half), this
 # one told best whether the sentence follows: AUROC .82 of Yes against No; the others .74 to .80 (2026-11-23).
 YES, NO = "Yes", "No"
-_SAYS = " Does the passage say that:"
-SAYS_END = " Yes or no?"
 
 # One prefix for every language and question, so that what the model has read of a passage serves every question about
 # it. Examples stand in it because they cost nothing there: it is read once, and stored. They teach the form (one whole
@@ -115,22 +112,10 @@ def answer_messages_about(article: Article, text: str, question: str, language: 
     return [*_before(), Message("user", (passage_block(article, text), f" {asked}"), kept=1)]
 
 
-def says_messages(hit: Hit) -> list[Message]:
-    """Whether the passage says a sentence: asked where a question would be, to be answered YES or NO.
-
-    Behind it come a space, the sentence, and SAYS_END.
-    """
-    return says_messages_about(hit.article, hit.passage.text)
-
-
-def says_messages_about(article: Article, text: str, end: str = "") -> list[Message]:
-    """The same for a text of an article that was not searched for, with what comes behind it."""
-    return [*_before(), Message("user", (passage_block(article, text), f"{_SAYS}{end}"), kept=1)]
-
-
-def says_digest() -> str:
-    """Changes with the words in which that is asked, and those before them."""
-    return hashlib.sha256(f"{prefix_key(no_passage_messages())} {_SAYS} {SAYS_END}".encode()).hexdigest()
+def says_messages(hit: Hit, sentence: str) -> list[Message]:
+    """Whether the passage says a sentence: asked where a question would be, to be answered YES or NO."""
+    asked = f" Does the passage say that: {sentence} Yes or no?"
+    return [*_before(), Message("user", (passage_block(hit.article, hit.passage.text), asked), kept=1)]
 
 
 def passage_messages(article: Article, text: str) -> list[Message]:

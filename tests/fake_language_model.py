@@ -52,9 +52,6 @@ class FakeLanguageModel:
             reply = reply.partition(text)[0]
         return FakeReply(self, reply.split(" ")[:max_tokens], asker, scores)
 
-    def listen(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> FakeListening:
-        return FakeListening(self, messages, choices, asker)
-
     def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
         self.asked.append(tuple(messages))
         assert self.scores, f"no scores left for: {messages[-1].text}"
@@ -90,29 +87,9 @@ class FakeReply:
     def hidden(self) -> None:
         return None
 
+    def hidden_of(self, _start: int, _end: int) -> None:
+        return None
+
     def close(self) -> None:
         self._model.closed_early += bool(self._words)
         self._words.clear()
-
-
-class FakeListening:
-    """Listens to nothing; at the end it asks for the scores. `heard` is what could have been read."""
-
-    def __init__(
-        self, model: FakeLanguageModel, messages: Sequence[Message], choices: Sequence[str], asker: Asker
-    ) -> None:
-        self.heard: list[str] = []
-        self._model = model
-        self._messages = messages
-        self._choices = choices
-        self._asker = asker
-
-    def hear(self, text: str) -> None:
-        self.heard.append(text)
-
-    def end(self, text: str) -> FakeReply:
-        *others, last = self._messages
-        longer = Message(last.role, (*last.pieces[:-1], f"{last.pieces[-1]}{text}"), last.kept)
-        return FakeReply(self._model, (), self._asker, self._model.score([*others, longer], self._choices, self._asker))
-
-    def close(self) -> None: ...

@@ -39,7 +39,7 @@ def reply(nothing: float, hidden: HiddenState | None = None) -> Any:
 
 
 def test_the_probe_in_the_repository_is_that_of_the_default_model_and_of_the_prompt_as_it_is() -> None:
-    """When the prompt was changed, tests/bench/answerability.py fits it anew."""
+    """When the prompt was changed, tests/bench/fit_probes.py fits it anew."""
     fitted = json.loads(PROBE_FILE.read_text())
     assert fitted["prompt"] == prefix_key(no_passage_messages())
     (default,) = (model for model in CATALOGUE if model.name == DEFAULT_LANGUAGE_MODEL)

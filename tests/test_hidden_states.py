@@ -13,6 +13,8 @@ from test_llama_model import ROUNDING, WHEN, about, chat
 from watched_context import PlainReader
 
 from qa.decoding.hidden_states import HiddenState
+from qa.decoding.reply_stream import ReplyStream
+from qa.decoding.request import Prompt, Request, in_slices
 from qa.language_model import Asker, Message
 from qa.llama_model import LlamaModel
 from qa.prefill_cache import PrefillCache
@@ -71,3 +73,73 @@ def test_there_is_none_without_layers_without_choices_and_for_those_who_left(
     deaf.close()
     assert model.generate(WHEN, 8).hidden() is None
     assert model.generate(WHEN, 8, choices=["y"], asker=Asker("gone", lambda: True)).hidden() is None
+
+
+LONG = about("The bridge of Vannes. " * 6, "What was said of the bridge? " * 4)
+
+
+def expected_behind(model: LlamaModel, text: str) -> HiddenState:
+    """What it makes of a prompt of the same tokens."""
+    tokens = [*model._context.tokenize(chat(LONG), control=True), *model._context.tokenize(text, control=False)]
+    prompt = Prompt(in_slices(tokens), 0, 0)
+    reply = ReplyStream(Request(prompt, 0, (ord("y"),)), (), model.wake)
+    model._loop.submit(reply._request)
+    state = reply.hidden()
+    assert state is not None
+    return state
+
+
+def unit(state: HiddenState) -> HiddenState:
+    return state / np.linalg.norm(state, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("choices", [[], ["y"]], ids=["at once", "held"])
+def test_of_words_it_is_that_behind_the_last_and_the_mean_of_all(model: LlamaModel, choices: list[str]) -> None:
+    reply = model.generate(LONG, 60, choices=choices)
+    text, known = "", {}
+    for piece in reply:
+        for end in range(1, len(text)):
+            known[end] = reply.hidden_of(0, end)  # before anything behind it was seen
+        text += piece
+    assert len(text) > 30
+    behind = {end: expected_behind(model, text[:end]) for end in range(1, 13)}  # the tiny model writes letter by letter
+    for start, end in ((0, 1), (0, 12), (5, 12), (11, 12)):
+        state = reply.hidden_of(start, end)
+        assert state is not None
+        mean = np.mean([unit(behind[place]) for place in range(start + 1, end + 1)], axis=0)
+        np.testing.assert_allclose(state, np.concatenate([behind[end], mean]), atol=ROUNDING)
+        if start == 0:
+            np.testing.assert_array_equal(state, known[end])
+    states = [state for state in known.values() if state is not None]
+    assert len(states) == len(known)
+    assert np.ptp(states, axis=0).max() > 0.1
+
+
+def test_of_the_last_words_it_is_known_when_the_reply_has_ended(model: LlamaModel) -> None:
+    ended = model.generate(LONG, 500)
+    text = "".join(ended)
+    assert len(text) < 500  # it ended its turn
+    state = ended.hidden_of(len(text) - 1, len(text))
+    assert state is not None
+    np.testing.assert_allclose(state[: len(state) // 2], expected_behind(model, text), atol=ROUNDING)
+    cut = model.generate(LONG, 8)
+    assert len("".join(cut)) == 8
+    np.testing.assert_array_equal(cut.hidden_of(0, 8), cut.hidden_of(0, 7))  # nothing was chosen behind the last one
+    assert cut.hidden_of(7, 8) is None
+
+
+def test_a_stop_string_leaves_what_was_before_it_known(model: LlamaModel) -> None:
+    text = "".join(model.generate(LONG, 40))
+    stop = text[20:22]
+    reply = model.generate(LONG, 40, [stop])
+    before = "".join(reply)
+    assert before == text[: text.index(stop)]
+    assert reply.hidden_of(0, len(before)) is not None
+
+
+def test_of_a_model_without_layers_there_is_none(tiny_model: Path) -> None:
+    deaf = LlamaModel(tiny_model, threads=1)
+    reply = deaf.generate(LONG, 20)
+    text = "".join(reply)
+    deaf.close()
+    assert [reply.hidden_of(0, length) for length in range(len(text))] == [None] * len(text)

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from qa.decoding.reply_stream import without_stop
 from qa.decoding.request import SLICE_TOKENS
 from qa.errors import Busy, PromptTooLong
 from qa.language_model import Asker, Message
-from qa.llama_model import HEARD_TOKENS, LlamaModel, state_identity
+from qa.llama_model import LlamaModel, state_identity
 from qa.prefill_cache import PrefillCache
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -538,11 +539,10 @@ def test_busy_is_said_at_once_and_passes(opened: Open) -> None:
     replies = []
     with context.held(lambda: replies.append(model.generate(WHEN, 4))):
         replies += [model.generate(WHEN, 4) for _ in range(RUNNING + 1)]
-        for ask in (lambda: model.generate(WHEN, 4), lambda: model.score(WHEN, ("y",))):
-            began = time.monotonic()
-            with pytest.raises(Busy):
-                ask()
-            assert time.monotonic() - began < 0.1
+        began = time.monotonic()
+        with pytest.raises(Busy):
+            model.generate(WHEN, 4)
+        assert time.monotonic() - began < 0.1
     assert len({"".join(reply) for reply in replies}) == 1
     assert said(model, WHEN, 4)
 
@@ -655,137 +655,19 @@ def test_who_waits_for_cells_that_are_held_does_not_keep_the_loop_busy(
     assert is_empty(model, context)
 
 
-# -- a prompt that is read while it grows ------------------------------------------------------------------------------
-
-LEAD = [SYSTEM, Message("user", (PASSAGE, "Is that so:"), kept=1)]
-CLAIM = " The bridge closed on 3 May 2021 for repairs worth 47 300 euros, the town of Vannes says. Yes or no?"
-
-
-def grown(text: str) -> list[Message]:
-    return [SYSTEM, Message("user", (PASSAGE, f"Is that so:{text}"), kept=1)]
-
-
-def words_of(text: str) -> list[str]:
-    """The text as far as it goes, a word further each time."""
-    return [text[:place] for place in range(1, len(text) + 1) if text[place : place + 1] in (" ", "")]
-
-
-def assert_scores_of(plain: PlainReader, text: str, scores: Sequence[float]) -> None:
-    expected = plain.scores(plain.tokens(chat(grown(text))))[[ord(character) for character in WRITABLE]]
-    np.testing.assert_allclose(scores, expected, atol=ROUNDING)
-
-
-@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a reply"])
-def test_a_prompt_that_grew_is_the_prompt_that_was_there_at_once(
-    opened: Open, plain: PlainReader, beside: bool
-) -> None:
-    model, context = opened()
-    prompt = long_winded(model, 80)
-    expected = said(model, prompt, 80)
-    reply = model.generate(prompt, 80) if beside else iter(())
-    listening = model.listen(LEAD, WRITABLE)
-    written = ""
-    for text in words_of(CLAIM):
-        written += next(reply, "")
-        listening.hear(text)
-    assert_scores_of(plain, CLAIM, listening.end(CLAIM).scores())
-    # Beside a reply most of it was read before the end came.
-    (scored,) = [rows for rows in context.decoded if any(row.hidden for row in rows)][-1:]
-    last = next(row.sequence for row in scored if row.hidden)
-    assert (sum(row.sequence == last for row in scored) < len(CLAIM) / 2) == beside
-    if beside:
-        assert written + "".join(reply) == expected
-    assert is_empty(model, context)
-
-
-def test_what_was_heard_while_nothing_is_written_is_read_with_the_end_and_nothing_is_read_twice(
-    opened: Open, plain: PlainReader
-) -> None:
-    model, context = opened()
-    listening = model.listen(LEAD, WRITABLE)
-    for text in words_of(CLAIM):
-        listening.hear(text)
-    time.sleep(0.2)
-    assert context.tokens() < len(plain.tokens(chat(grown(""))))
-    assert_scores_of(plain, CLAIM, listening.end(CLAIM).scores())
-    assert context.tokens() == len(plain.tokens(chat(grown(CLAIM))))
-
-
-@pytest.mark.parametrize(
-    "heard",
-    ["", " Quite another sentence, longer than the one that is asked about in the end, is what was heard here. " * 2],
-)
-def test_what_was_heard_need_not_be_what_is_asked(opened: Open, plain: PlainReader, heard: str) -> None:
-    model, context = opened()
-    listening = model.listen(LEAD, WRITABLE)
-    listening.hear(heard)
-    reply = listening.end(CLAIM)
-    assert_scores_of(plain, CLAIM, reply.scores())
-    assert list(reply) == []
-    assert is_empty(model, context)
-
-
-def test_more_than_a_sentence_is_read_at_the_end(opened: Open, plain: PlainReader) -> None:
-    model, _ = opened()
-    long = f"{' A long sentence that goes on.' * (HEARD_TOKENS // 20)} Yes or no?"
-    listening = model.listen(LEAD, WRITABLE)
-    for text in words_of(long):
-        listening.hear(text)
-    assert_scores_of(plain, long, listening.end(long).scores())
-
-
-def test_who_listens_does_not_keep_the_loop_busy(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, context = opened()
-    listening = model.listen(LEAD, ["y"])
-    listening.hear(CLAIM)
-    time.sleep(0.3)
-    rounds, decoded = 0, len(context.decoded)
-    admit = model._loop._admit
-
-    def counted() -> None:
-        nonlocal rounds
-        rounds += 1
-        admit()
-
-    monkeypatch.setattr(model._loop, "_admit", counted)
-    time.sleep(0.5)
-    assert rounds < 20
-    assert len(context.decoded) == decoded
-    assert said(model, WHEN, 5)  # others are served meanwhile
-    listening.close()
-    assert is_empty(model, context)
-
-
-def test_who_listens_is_let_go_of_when_nobody_wants_it(opened: Open) -> None:
-    model, context = opened()
-    gone = threading.Event()
-    closed, forgotten = model.listen(LEAD, ["y"]), model.listen(LEAD, ["y"])
-    cancelled = model.listen(LEAD, ["y", "n"], Asker("gone", gone.is_set))
-    for listening in (closed, forgotten, cancelled):
-        listening.hear(CLAIM)
-    closed.close()
-    gone.set()
-    del forgotten, listening
-    gc.collect()
-    assert is_empty(model, context)
-    assert cancelled.end(CLAIM).scores() == [-math.inf, -math.inf]
-
-
-def test_an_answer_that_has_begun_is_not_refused_because_others_wait(opened: Open, plain: PlainReader) -> None:
+def test_scores_are_not_refused_because_others_wait(opened: Open, plain: PlainReader) -> None:
+    """They are part of an answer that has begun."""
     model, context = opened(queue=0)
-    with context.held(lambda: model.generate(WHEN, 5)):
-        waiting = [model.generate(WHEN, 5) for _ in range(RUNNING - 1)]
-        with pytest.raises(Busy):
-            model.generate(WHEN, 5)
-        listening = model.listen(LEAD, WRITABLE)
-    assert_scores_of(plain, CLAIM, listening.end(CLAIM).scores())
+    expected = plain.scores(plain.tokens(chat(WHEN)))[[ord(character) for character in WRITABLE]]
+    with ThreadPoolExecutor() as another:
+        with context.held(lambda: model.generate(WHEN, 5)):
+            waiting = [model.generate(WHEN, 5) for _ in range(RUNNING - 1)]
+            with pytest.raises(Busy):
+                model.generate(WHEN, 5)
+            scores = another.submit(model.score, WHEN, WRITABLE)
+            time.sleep(0.1)
+        np.testing.assert_allclose(scores.result(WAIT), expected, atol=ROUNDING)
     assert all("".join(reply) for reply in waiting)
-
-
-def test_a_sentence_for_which_there_is_no_room_is_too_long(opened: Open) -> None:
-    model, _ = opened(context_tokens=128)
-    with pytest.raises(PromptTooLong):
-        model.listen([SYSTEM, Message("user", (PASSAGE * 2, "Is that so:"), kept=1)], ["y"])
 
 
 def test_scores_of_a_reply_that_was_cancelled_before(opened: Open) -> None:

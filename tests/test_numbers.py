@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from qa.wording.numbers import numbers_claimed, numbers_in
+from qa.wording.numbers import numbers_claimed, numbers_in, with_own_marks
 
 # Written by hand: what each text says, as a reader of that language would write it on a form.
 SAME = [
@@ -277,3 +277,25 @@ def test_a_long_row_of_digits_and_marks_is_read_in_time() -> None:
     for text in ("1 234 " * 5000, "1.2," * 5000, "1,234" * 5000, "9" * 20000, "un demi " * 3000, "2 et " * 5000):
         numbers_in(text, "fr")
     assert time.monotonic() - started < 10
+
+
+ENGLISH = "In 1991 it was 415,000 km2, or 5.5 percent of 1,234,567; version 1.2.3 of 13.09.2023; 7,000."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "language", "written"),
+    [
+        ("Se perdieron 415,000 km2.", "es", "Se perdieron 415.000 km2."),
+        ("415,000 km2 sind 5.5 Prozent von 1,234,567.", "de", "415.000 km2 sind 5,5 Prozent von 1.234.567."),
+        ("C’était 415,000 km2, soit 5.5 %.", "fr", "C’était 415\u202f000 km2, soit 5,5 %."),
+        ("Es waren 640,000.", "de", "Es waren 640,000."),  # not of the source
+        ("Es waren 415,000 km2.", "en", "Es waren 415,000 km2."),
+        ("Es ist Version 1.2.3 vom 13.09.2023.", "de", "Es ist Version 1.2.3 vom 13.09.2023."),
+        ("Sie hat 7,000.", "xx", "Sie hat 7,000."),
+    ],
+)
+def test_figures_of_a_source_in_another_language_get_the_marks_of_the_sentences_own(
+    sentence: str, language: str, written: str
+) -> None:
+    assert with_own_marks(sentence, language, ENGLISH, "en") == written
+    assert numbers_in(written, language) <= numbers_in(f"{ENGLISH} 640,000", "en") | numbers_in("640,000", "de")

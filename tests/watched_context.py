@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qa.decoding.llama_context import Aborted, KVType, LlamaContext, Logits, Row
+from qa.decoding.llama_context import Aborted, KVType, LlamaContext, Output, Row
 
 # isort: split
 import llama_cpp
@@ -38,7 +38,7 @@ class WatchedContext(LlamaContext):
         self._may_go_on.set()
         super().__init__(*given, **settings)
 
-    def decode(self, rows: Sequence[Row], abort: Callable[[], bool] | None = None) -> list[Logits]:
+    def decode(self, rows: Sequence[Row], abort: Callable[[], bool] | None = None) -> list[Output]:
         self.decoded.append(list(rows))
         self._entered.set()
         assert self._may_go_on.wait(WAIT)
@@ -49,14 +49,14 @@ class WatchedContext(LlamaContext):
             return abort is not None and abort()
 
         try:
-            logits = super().decode(rows, stop if abort else None)
+            outputs = super().decode(rows, stop if abort else None)
         except Aborted:
             self.aborted += 1
             self.decoded.pop()
             raise
-        if logits and len(logits) < len(rows):
-            self.logits = logits[-1].copy()
-        return logits
+        if outputs and len(outputs) < len(rows):
+            self.logits = outputs[-1].logits.copy()
+        return outputs
 
     def piece(self, token: int, special: bool = False) -> bytes:
         self.written.append(token)
@@ -142,7 +142,7 @@ class PlainReader:
         return bool(llama_cpp.llama_vocab_is_eog(self.vocabulary, token))
 
     def read(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Logits (vocabulary,) after these tokens and no others."""
+        """Output (vocabulary,) after these tokens and no others."""
         return self.read_slices(in_batches(tokens))
 
     def read_slices(self, slices: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
@@ -153,7 +153,7 @@ class PlainReader:
         return self._logits()
 
     def steps(self, slices: Sequence[Sequence[int]], written: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
-        """Logits for each token of `written`, decoded one by one behind a prompt, and for the one after them."""
+        """Output for each token of `written`, decoded one by one behind a prompt, and for the one after them."""
         yield self.read_slices(slices)
         for token in written:
             self._decode([token])

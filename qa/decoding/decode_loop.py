@@ -23,12 +23,11 @@ from itertools import chain
 
 import numpy as np
 
-from index.sentences import STOPS
 from qa.decoding.fair_turns import FairTurns
-from qa.decoding.llama_context import Aborted, LlamaContext, Logits, Row
+from qa.decoding.llama_context import Aborted, LlamaContext, Logits, Output, Row
 from qa.decoding.lookahead import guess
 from qa.decoding.read_before import FIRST_FREE, ReadBefore, Reading
-from qa.decoding.request import SLICE_TOKENS, Impression, Request
+from qa.decoding.request import SLICE_TOKENS, Behind, Impression, Request
 from qa.errors import Busy, PromptTooLong
 from qa.prefill_cache import PrefillCache
 
@@ -54,8 +53,6 @@ MANY_ROWS = 16
 TOKENS_A_SECOND = 20
 # Seconds between two looks at whether the asker of a reply that is held has gone.
 HELD_LOOK = 0.1
-# Seconds that somebody who listens to a reply is given to hear a sentence: it takes some milliseconds.
-LISTENING = 0.03
 # Rows of the largest batch.
 BATCH_ROWS = max(SLICE_TOKENS, 2 * QUESTION_ROWS + LEFT_OVER_ROWS + max(MANY_ROWS, RUNNING))
 
@@ -71,7 +68,7 @@ class _Running(Reading):
     source: list[int] = field(default_factory=list)  # what guesses are taken from
     lucky: bool = False  # the last guesses were all right
     text: str = ""  # written, and not sent yet
-    ends_sentence: bool = False  # what was sent last
+    length: int = 0  # characters of all that was written
     decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
 
     @property
@@ -81,20 +78,7 @@ class _Running(Reading):
 
     @property
     def unread(self) -> bool:
-        return self.slices < len(self.prompt.slices) or bool(self.request.more)
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of the prompt has come."""
-        return not self.request.growing and not self.request.more
-
-    def take_more(self) -> None:
-        """What has come of a growing prompt since the last step: words that came one by one are read in one go."""
-        more: list[int] = []
-        while self.request.more:
-            more.extend(self.request.more.popleft())
-        if more:
-            self.prompt = self.prompt.longer(more, self.slices)
+        return self.slices < len(self.prompt.slices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +163,6 @@ class DecodeLoop:
             self._admit()
             try:
                 self._drop_those_who_left()
-                self._let_listen()
                 self._step()
             except Exception as error:  # the outermost edge of this thread; the readers' threads raise it
                 self._fail_all(error)
@@ -229,7 +212,7 @@ class DecodeLoop:
         """Cells of the context that it can come to need, besides those of a prefix that is held anyway."""
         prompt = request.prompt
         held = prompt.length(prompt.prefix) if self._before.holds_prefix(prompt) else 0
-        return prompt.tokens + request.room + request.max_tokens - held
+        return prompt.tokens + request.max_tokens - held
 
     def _drop_those_who_left(self) -> None:
         for one in [*self._running]:
@@ -239,8 +222,6 @@ class DecodeLoop:
     def _step(self) -> None:
         """One slice of a passage, if it is somebody's turn to have one read, and a token for every reply that is being
         written; else with those tokens some of the questions that are being read."""
-        for one in self._running:
-            one.take_more()
         readers = self._readers_in_turn()
         if self._context.can_share:
             for one in readers:
@@ -260,15 +241,9 @@ class DecodeLoop:
 
     def _readers_in_turn(self) -> list[_Running]:
         """Those whose prompt is not read yet, the next one first. What goes on in the background is read while there is
-        nothing else. What listens to a reply is read beside it: when nothing is written, its end is about to come, and
-        is read with what is left in one step."""
+        nothing else."""
         front = [one for one in self._running if not one.request.background]
-        quiet = not self._writers()
-        reading = [
-            one
-            for one in front or self._running
-            if one.token is None and one.unread and not (quiet and one.request.growing and one.behind_passage)
-        ]
+        reading = [one for one in front or self._running if one.token is None and one.unread]
         return sorted(reading, key=lambda one: self._turn(one, Counter()))
 
     def _turn(self, one: _Running, given: Counter[_Running]) -> tuple[int, float, int, float]:
@@ -309,14 +284,10 @@ class DecodeLoop:
 
     def _rows_of(self, one: _Running, part: Sequence[int]) -> list[Row]:
         """Logits are asked for behind the last token of a prompt only."""
-        last = one.prompt.tokens - 1 if one.complete else None
-        scored = bool(one.request.scored)
-        return [
-            Row(token, place, one.sequence, place == last, hidden=scored and place == last)
-            for place, token in enumerate(part, start=one.position)
-        ]
+        last = one.prompt.tokens - 1
+        return [Row(token, place, one.sequence, place == last) for place, token in enumerate(part, start=one.position)]
 
-    def _take_part(self, one: _Running, part: Sequence[int], logits: Sequence[Logits]) -> None:
+    def _take_part(self, one: _Running, part: Sequence[int], outputs: Sequence[Output]) -> None:
         """So much of a prompt is in the cache now. Behind its end, choose the first token or give the scores."""
         one.served += len(part)
         self._tokens_read += len(part)
@@ -325,22 +296,22 @@ class DecodeLoop:
         one.slices += one.position == one.prompt.length(one.slices + 1)
         if self._context.can_share:
             self._before.keep(one)
-        if one.slices == len(one.prompt.slices) and one.complete:
-            self._prompt_read(one, logits[0] if logits else None)
+        if not one.unread:
+            self._prompt_read(one, outputs[0] if outputs else None)
 
     def _rest_of_slice(self, one: _Running) -> tuple[int, ...]:
         return one.prompt.slices[one.slices][one.position - one.prompt.length(one.slices) :]
 
-    def _prompt_read(self, one: _Running, logits: Logits | None) -> None:
+    def _prompt_read(self, one: _Running, output: Output | None) -> None:
         request = one.request
-        if logits is not None and request.scored:
-            scores = _log_probabilities(logits, request.scored)
-            request.outbox.put(Impression(scores, self._context.hidden(one.sequence)))
-        if logits is None or not request.max_tokens:
+        if output is not None and request.scored:
+            scores = _log_probabilities(output.logits, request.scored)
+            request.outbox.put(Impression(scores, output.hidden))
+        if output is None or not request.max_tokens:
             self._finish(one)
             return
         one.source = list(chain.from_iterable(request.prompt.slices[request.prompt.prefix :]))
-        others = logits.copy()
+        others = output.logits.copy()
         others[list(request.scored)] = -np.inf  # what it could have begun with instead
         self._choose(one, others)
         self._send(one)
@@ -350,7 +321,7 @@ class DecodeLoop:
     def _write_and_ask(self, writers: Sequence[_Running], asking: Sequence[_Running]) -> None:
         """Decode, in one batch, the chosen token of every reply with guesses behind it, and the next tokens of
         questions, those first whose turn it is. Then choose what follows."""
-        parts: list[tuple[list[Row], Callable[[Sequence[Logits]], None]]] = []
+        parts: list[tuple[list[Row], Callable[[Sequence[Output]], None]]] = []
         for one in writers:
             share = (MANY_ROWS if one.lucky or len(writers) > FEW_ROWS else FEW_ROWS) // len(writers)
             most = min(share - 1, one.request.max_tokens - len(one.written) - 1)
@@ -361,16 +332,18 @@ class DecodeLoop:
         for one, count in self._share_out(asking, sum(len(rows) for rows, _ in parts)).items():
             part = self._rest_of_slice(one)[:count]
             parts.append((self._rows_of(one, part), partial(self._take_part, one, part)))
-        logits = iter(self._context.decode([row for rows, _ in parts for row in rows]))
+        outputs = iter(self._context.decode([row for rows, _ in parts for row in rows]))
         for rows, take in parts:
-            take([next(logits) for row in rows if row.logits])
+            take([next(outputs) for row in rows if row.logits])
 
-    def _take_written(self, one: _Running, guessed: Sequence[int], logits: Sequence[Logits]) -> None:
+    def _take_written(self, one: _Running, guessed: Sequence[int], outputs: Sequence[Output]) -> None:
         """Go on with the model's own choices as far as the guesses were right."""
         start = one.position
-        for place, row in enumerate(logits):
+        for place, output in enumerate(outputs):
             one.position += 1
-            self._choose(one, row)
+            if output.hidden is not None:
+                one.request.outbox.put(Behind(one.length, output.hidden))
+            self._choose(one, output.logits)
             if one.token is None or place == len(guessed) or guessed[place] != one.token:
                 break
         self._send(one)
@@ -387,7 +360,9 @@ class DecodeLoop:
             return
         one.written.append(one.token)
         self._tokens_written += 1
-        one.text += one.decoder.decode(self._context.piece(one.token))
+        piece = one.decoder.decode(self._context.piece(one.token))
+        one.text += piece
+        one.length += len(piece)
         if len(one.written) >= one.request.max_tokens:
             self._finish(one)
 
@@ -395,17 +370,7 @@ class DecodeLoop:
         """All that was written in this step, in one piece."""
         if one.text:
             one.request.outbox.put(one.text)
-        one.ends_sentence = one.text.rstrip().endswith(STOPS)
         one.text = ""
-
-    def _let_listen(self) -> None:
-        """Where a sentence looks finished, wait until who listens to that reply has heard it: then it is read to its
-        end in the step that tells whether it is."""
-        ended = {id(one.request.asker) for one in self._writers() if one.ends_sentence}
-        listening = [one.request for one in self._running if one.request.growing and id(one.request.asker) in ended]
-        if listening:
-            with self._changed:
-                self._changed.wait_for(lambda: not any(request.growing for request in listening), LISTENING)
 
     # -- ending --------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ The logits say what the model would write; the hidden states say more of what it
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import llama_cpp
@@ -32,19 +32,19 @@ class HiddenStates:
     def __init__(self, layers: Sequence[int], width: int) -> None:
         self._names = {f"l_out-{layer}".encode(): place for place, layer in enumerate(layers)}
         self._width = width
-        self._wanted: Mapping[int, int] = {}
+        self._wanted: Sequence[int] = ()
         self._taken: dict[int, HiddenState] = {}
         # Kept as long as the context that calls it.
         self.callback = llama_cpp.ggml_backend_sched_eval_callback(self._look)
 
-    def expect(self, rows: Mapping[int, int]) -> None:
-        """The rows of the next batch to be kept, each with the sequence it is of."""
+    def expect(self, rows: Sequence[int]) -> None:
+        """The rows of the next batch to be kept."""
         self._wanted = rows
-        self._taken = {sequence: np.empty((len(self._names), self._width), np.float32) for sequence in rows.values()}
+        self._taken = {row: np.empty((len(self._names), self._width), np.float32) for row in rows}
 
-    def of(self, sequence: int) -> HiddenState | None:
-        """(layers, width) of the sequence's row in the last batch; None when it had none there."""
-        return self._taken.get(sequence)
+    def of(self, row: int) -> HiddenState | None:
+        """(layers, width) of a row of the last batch; None when it was not to be kept."""
+        return self._taken.get(row)
 
     def _look(self, tensor: int, asking: bool, _data: object) -> bool:
         """Asked before: is it wanted? Asked behind: go on?"""
@@ -55,7 +55,7 @@ class HiddenStates:
             return not asking
         if not asking:
             row_bytes = 4 * self._width
-            for row, sequence in self._wanted.items():
-                target = self._taken[sequence][place]
+            for row in self._wanted:
+                target = self._taken[row][place]
                 _GGML.ggml_backend_tensor_get(tensor, target.ctypes.data, row * row_bytes, row_bytes)
         return True

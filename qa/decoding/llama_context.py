@@ -39,14 +39,22 @@ def kv_type_named(name: str) -> KVType:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One token of a batch: at which position of which sequence it stands, and whether its logits are wanted, and what
-    the layers that the context listens to make of it (of one row a sequence)."""
+    """One token of a batch: at which position of which sequence it stands, and whether its logits are wanted and what
+    the layers that the context tells of make of it."""
 
     token: int
     position: int
     sequence: int
     logits: bool
-    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What came of a row: logits (vocabulary,), a view that is valid until the next decoding, and its hidden state
+    (layers, width), where the context tells that of some layers."""
+
+    logits: Logits
+    hidden: HiddenState | None = None
 
 
 class Aborted(Exception):
@@ -124,11 +132,11 @@ class LlamaContext:
 
     # -- decoding ------------------------------------------------------------------------------------------------------
 
-    def decode(self, rows: Sequence[Row], abort: Callable[[], bool] | None = None) -> list[Logits]:
-        """Decode at most `batch_tokens` rows; logits (vocabulary,) of the rows that want them, in order.
+    def decode(self, rows: Sequence[Row], abort: Callable[[], bool] | None = None) -> list[Output]:
+        """Decode at most `batch_tokens` rows; what came of those that want it, in order.
 
-        They are views, valid until the next call. Positions follow each other within a sequence. Raises PromptTooLong
-        when the cache has no cell left, and Aborted soon after `abort` says so; the cache is then as it was before.
+        Positions follow each other within a sequence. Raises PromptTooLong when the cache has no cell left, and Aborted
+        soon after `abort` says so; the cache is then as it was before.
         """
         batch = self._batch
         batch.n_tokens = len(rows)
@@ -139,7 +147,7 @@ class LlamaContext:
             batch.seq_id[place][0] = row.sequence
             batch.logits[place] = row.logits
         if self._hidden:
-            self._hidden.expect({place: row.sequence for place, row in enumerate(rows) if row.hidden})
+            self._hidden.expect([place for place, row in enumerate(rows) if row.logits])
         if abort:
             self._abort_when(abort)
         try:
@@ -151,20 +159,17 @@ class LlamaContext:
             raise Aborted
         if status:
             raise PromptTooLong(f"llama_decode gave {status} at {len(rows)} tokens; the context window is too small.")
-        return [self._logits(place) for place, row in enumerate(rows) if row.logits]
-
-    def hidden(self, sequence: int) -> HiddenState | None:
-        """(layers, width) of the row that wanted it in the last batch; None without such a row, or without layers."""
-        return self._hidden.of(sequence) if self._hidden else None
+        return [self._output(place) for place, row in enumerate(rows) if row.logits]
 
     def _abort_when(self, abort: Callable[[], bool] | None) -> None:
         """llama.cpp asks between two operations of its graph, some hundred times a decoding."""
         self._abort = llama_cpp.ggml_abort_callback((lambda _data: abort()) if abort else 0)  # kept while it is in use
         llama_cpp.llama_set_abort_callback(self._context, self._abort, None)
 
-    def _logits(self, place: int) -> Logits:
+    def _output(self, place: int) -> Output:
         pointer = llama_cpp.llama_get_logits_ith(self._context, place)
-        return np.ctypeslib.as_array(pointer, shape=(self._vocabulary_size,))
+        logits = np.ctypeslib.as_array(pointer, shape=(self._vocabulary_size,))
+        return Output(logits, self._hidden.of(place) if self._hidden else None)
 
     # -- sequences -----------------------------------------------------------------------------------------------------
 

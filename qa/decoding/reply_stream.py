@@ -8,7 +8,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from qa.decoding.hidden_states import HiddenState
-from qa.decoding.request import Impression, Outcome, Request
+from qa.decoding.request import Behind, Impression, Outcome, Request
 
 
 class ReplyStream:
@@ -19,6 +19,7 @@ class ReplyStream:
         self._wake = wake
         self._pieces = without_stop(self._texts(), stop)
         self._impression: Impression | None = None
+        self._behind: list[Behind] = []
 
     def __iter__(self) -> ReplyStream:
         return self
@@ -35,8 +36,11 @@ class ReplyStream:
 
     def _texts(self) -> Iterator[str]:
         self._read()  # it comes first
-        while isinstance(outcome := next_of(self._request.outbox), str):
-            yield outcome
+        while isinstance(outcome := next_of(self._request.outbox), (str, Behind)):
+            if isinstance(outcome, Behind):
+                self._behind.append(outcome)
+            else:
+                yield outcome
 
     def scores(self) -> list[float]:
         """See Reply.scores."""
@@ -45,6 +49,16 @@ class ReplyStream:
     def hidden(self) -> HiddenState | None:
         """See Reply.hidden."""
         return self._read().hidden
+
+    def hidden_of(self, start: int, end: int) -> HiddenState | None:
+        """See Reply.hidden_of. Of a reply that was cut, without its last word, behind which nothing was computed."""
+        within = [one for one in self._behind if one.length > start]
+        last = next((number for number, one in enumerate(within) if one.length >= end), len(within) - 1)
+        if last < 0:
+            return None
+        states = np.stack([one.hidden for one in within[: last + 1]])
+        directions = states / np.linalg.norm(states, axis=2, keepdims=True)
+        return np.concatenate([states[-1], directions.mean(axis=0)])
 
     def _read(self) -> Impression:
         if self._impression is None:

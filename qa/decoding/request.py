@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from qa.decoding.hidden_states import HiddenState
@@ -29,8 +27,18 @@ class Impression:
     hidden: HiddenState | None = None
 
 
-# Words, then None at the end; before them an impression, where scores were asked for; or what went wrong.
-Outcome = str | Impression | Exception | None
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The hidden state (layers, width) behind the first `length` characters of a reply: what the model has made of the
+    prompt and of so much that it wrote."""
+
+    length: int
+    hidden: HiddenState
+
+
+# Words, and what the model makes of them, then None at the end; before them an impression, where scores were asked for;
+# or what went wrong.
+Outcome = str | Behind | Impression | Exception | None
 
 Slices = tuple[tuple[int, ...], ...]
 
@@ -62,12 +70,6 @@ class Prompt:
         """Tokens in the first `slices` slices."""
         return sum(map(len, self.slices[:slices]))
 
-    def longer(self, tokens: Sequence[int], read: int) -> Prompt:
-        """With these behind its own. The first `read` slices stay as they are, and what is stored."""
-        fixed = max(read, self.kept, len(self.slices) - 1)
-        rest = chain.from_iterable(self.slices[fixed:])
-        return replace(self, slices=self.slices[:fixed] + in_slices([*rest, *tokens]))
-
 
 @dataclass(eq=False, slots=True)
 class Request:
@@ -87,9 +89,6 @@ class Request:
     arrived: float = field(default_factory=time.monotonic)
     held: bool = False  # after the first token nothing is written until this is False; then wake the loop
     left: bool = False  # the reader's thread has gone
-    room: int = 0  # tokens that its prompt may still grow by
-    growing: bool = False  # more of the prompt may come; then wake the loop
-    more: deque[tuple[int, ...]] = field(default_factory=deque)  # slices that have come
     begun: bool = False  # part of an answer that has begun: never refused because others wait
 
     def given_up(self) -> bool:

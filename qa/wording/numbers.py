@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import cache, lru_cache
 
 from babel import Locale, UnknownLocaleError
+from babel.numbers import format_decimal
 from text_to_num import alpha2digit
 
 # Languages whose number words text2num reads; in others only digits count.
@@ -103,6 +104,26 @@ def numbers_claimed(text: str, language: str) -> frozenset[str]:
     """The numbers a sentence has to answer for. "un", "one", "eine" alone are articles more often than figures."""
     written, spelt = _read(_normal(text), language)
     return written | (spelt - {"1"})
+
+
+# A figure whose mark may stand before thousands or decimals; "13.09.2023" is none.
+_MARKED = re.compile(r"(?<![\w.,])(?:\d{1,3}(?P<mark>[.,])\d{3}(?:(?P=mark)\d{3})*|\d+[.,]\d+)(?![.,]?\d)")
+
+
+def with_own_marks(sentence: str, language: str, source: str, source_language: str) -> str:
+    """The sentence with the figures that it has copied from a source in another language written as its own language
+    does: "415,000" of an English text is "415.000" in Spanish, where 415,000 would be four hundred and fifteen."""
+    if _decimal_mark(language) == _decimal_mark(source_language):
+        return sentence
+    copied = {match.group() for match in _MARKED.finditer(source)}
+
+    def written(match: re.Match[str]) -> str:
+        figure = match.group()
+        if figure not in copied:
+            return figure
+        return format_decimal(_decimal(figure, source_language), locale=language, decimal_quantization=False)
+
+    return _MARKED.sub(written, sentence)
 
 
 def _normal(text: str) -> str:

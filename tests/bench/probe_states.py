@@ -1,0 +1,115 @@
+"""What the default model makes of pairs of a passage and a question: the states that fit_probes.py fits probes to.
+
+    .venv/bin/python tests/bench/probe_states.py pairs.jsonl states.npz
+    .venv/bin/python tests/bench/probe_states.py odd.jsonl nomiracl.npz --sets nomiracl --sample 400
+
+A new passage takes 3 s on two cores, a question about it and the reply 1 to 2 s: 11,324 pairs take half a day. Those in
+the repository were read on one H200 in five minutes by probe_states_gpu.py; both read the same (cosine .9998 of the
+states of 13 pairs, and the same replies but for ties).
+
+`--sample` takes so many pairs, whole groups, seed 4. Interrupted with Ctrl-C it writes what it has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from probe_pairs import Pair, article_of, read_pairs
+
+import qa  # noqa: F401 - says how OpenMP threads wait, before llama_cpp or torch is loaded
+from index.progress import TerminalProgress
+from qa.answerability import LAYERS
+from qa.commands import language_model_file
+from qa.decoding.reply_stream import ReplyStream
+from qa.decoding.request import Prompt, Request, in_slices
+from qa.llama_model import LlamaModel
+from qa.prompt import NOTHING, answer_messages_about
+
+REPLY_TOKENS = 80
+# Longer passages are none of the index's.
+LONGEST_TOKENS = 900
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", type=Path, help="what probe_pairs.py wrote")
+    parser.add_argument("out", type=Path, help="the states (.npz)")
+    parser.add_argument("--sets", nargs="*", help="only these, as squad2, nomiracl or xquad.es")
+    parser.add_argument("--sample", type=int, help="so many pairs")
+    given = parser.parse_args()
+    pairs = read_pairs(given.pairs)
+    wanted = _sample([number for number, pair in enumerate(pairs) if _is_of(pair, given.sets)], pairs, given.sample)
+    model = LlamaModel(language_model_file(None), layers=LAYERS)
+    rows: list[dict[str, Any]] = []
+    with contextlib.suppress(KeyboardInterrupt), TerminalProgress(unit="pairs") as progress:
+        for done, number in enumerate(wanted, start=1):
+            row = _row(pairs[number], model)
+            if row is not None:
+                rows.append({"pair": number, **row})
+            progress.advance("reading", done, len(wanted))
+    model.close()
+    np.savez_compressed(given.out, **{name: np.array([row[name] for row in rows]) for name in rows[0]})
+
+
+def _is_of(pair: Pair, sets: Sequence[str] | None) -> bool:
+    return not sets or pair.set in sets or pair.set.partition(".")[0] in sets
+
+
+def _sample(numbers: list[int], pairs: Sequence[Pair], size: int | None) -> list[int]:
+    if size is None:
+        return numbers
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number in numbers:
+        groups.setdefault((pairs[number].set, pairs[number].group), []).append(number)
+    chosen: list[int] = []
+    for group in random.Random(4).sample(list(groups), len(groups)):
+        if len(chosen) < size:
+            chosen += groups[group]
+    return sorted(chosen)
+
+
+def _row(pair: Pair, model: LlamaModel) -> dict[str, Any] | None:
+    if model.count_tokens(pair.text) > LONGEST_TOKENS:
+        return None
+    messages = answer_messages_about(article_of(pair), pair.text, pair.question, pair.language)
+    reply = model.generate(messages, 1 if pair.forced else REPLY_TOKENS, ("\n\n",), choices=(NOTHING,))
+    (nothing,), question = reply.scores(), reply.hidden()
+    assert question is not None
+    if pair.forced:
+        text, states = pair.forced, _forced(model, messages, pair.forced)
+    else:
+        text = "".join(reply)
+        states = reply.hidden_of(0, len(text))
+    reply.close()
+    if states is None:
+        return None
+    return {
+        "question": question.astype(np.float16), "reply": states.astype(np.float16), "nothing": nothing, "text": text
+    }  # fmt: skip
+
+
+def _forced(model: LlamaModel, messages: Sequence[Any], text: str) -> np.ndarray:
+    """The same of words that the model did not choose: each read behind those before it."""
+    prompt = model._prompt(messages, 0)
+    before = [token for piece in prompt.slices for token in piece]
+    words = model._tokens(text)
+    states = []
+    for end in range(1, len(words) + 1):
+        longer = Prompt(in_slices([*before, *words[:end]]), 0, 0)
+        request = Request(longer, 0, (words[0],))
+        model._loop.submit(request)
+        state = ReplyStream(request, (), model.wake).hidden()
+        assert state is not None
+        states.append(state)
+    directions = np.stack([state / np.linalg.norm(state, axis=1, keepdims=True) for state in states])
+    return np.concatenate([states[-1], directions.mean(axis=0)])
+
+
+if __name__ == "__main__":
+    main()

@@ -212,3 +212,9 @@ def test_a_long_source_is_read_in_time() -> None:
     started = time.monotonic()
     missing("Vladimir Putin was there.", "en", "Un mot et Un Autre " * 5000, "fr")
     assert time.monotonic() - started < 5
+
+
+def test_the_romanian_more_is_no_month() -> None:
+    source = "Kurt Coleman led the team with seven interceptions."
+    assert missing_names("Kurt Coleman a avut cele mai multe interceptări.", "ro", source, "en") == []
+    assert missing_names("Kurt Coleman a jucat în iunie.", "ro", source, "en") == ["iunie"]

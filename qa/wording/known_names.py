@@ -141,8 +141,8 @@ def _is_written_so(run: list[Word], codes: frozenset[str], language: str) -> boo
     if len(run) == 1 and run[0].plain in _ACRONYMS:
         return run[0].text.isupper()
     if any(code.startswith(("month", "day")) for code in codes):
-        # "May" and "may", "mars" and "Mars": a month as this language writes it.
-        return run[0].capital == _months_have_capitals(language)
+        # "May" and "may", "mars" and "Mars": a month as this language writes it. The Romanian "mai" is mostly "more".
+        return (language, run[0].plain) != ("ro", "mai") and run[0].capital == _months_have_capitals(language)
     return (
         run[0].capital or not any(code.startswith("city") or code.isupper() for code in codes) or len(run[0].text) > 3
     )

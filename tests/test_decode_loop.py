@@ -23,10 +23,12 @@ from watched_context import WAIT, PlainReader, WatchedContext
 
 from qa.decoding import decode_loop
 from qa.decoding.decode_loop import (
+    ALL_COME,
     BATCH_ROWS,
     FEW_ROWS,
     LEFT_OVER_ROWS,
     MANY_ROWS,
+    NEXT_COMES,
     QUESTION_ROWS,
     RUNNING,
     DecodeLoop,
@@ -790,6 +792,40 @@ def test_questions_about_stored_passages_are_answered_together_too(
         assert_greedy(plain, asked, text_of(request), 5)
     firsts = [first_word_at(request) for request in requests]
     assert max(firsts) <= 1.5 * min(firsts)  # one after the other: 8 times
+
+
+def test_the_first_of_those_who_come_within_a_moment_is_not_read_before_the_others(room: Room) -> None:
+    prompts = [prompt("System. ", letter * SLICE, letter * SLICE) for letter in "abcd"]
+    for asked in prompts:
+        scores_of(room.ask(asked))
+    room.context.decoded.clear()
+    requests = []
+    for asked in prompts:
+        requests.append(room.ask(asked, 5))
+        time.sleep(NEXT_COMES / 10)
+    for request in requests:
+        outcomes(request)
+    firsts = [first_word_at(request) for request in requests]
+    assert max(firsts) <= 1.5 * min(firsts)
+
+
+def test_an_endless_stream_of_newcomers_does_not_keep_the_first_from_being_read(room: Room) -> None:
+    ended = threading.Event()
+
+    def come() -> None:
+        while not ended.wait(NEXT_COMES / 4):
+            room.loop.wake()
+            room.ask(prompt("System. ", question=f"Now {time.monotonic()}?"))
+
+    first = room.ask(prompt("System. ", question="Now?"))
+    others = threading.Thread(target=come)
+    others.start()
+    began = time.monotonic()
+    scores_of(first)
+    waited = time.monotonic() - began
+    ended.set()
+    others.join()
+    assert waited < 5 * ALL_COME
 
 
 def test_one_question_does_not_wait_for_the_many_of_another_client(room: Room) -> None:

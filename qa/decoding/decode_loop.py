@@ -51,6 +51,10 @@ MANY_ROWS = 16
 # Tokens of reading that a second of waiting is worth against other questions of the same client. Without it, whoever
 # has most to read would wait for ever where new questions keep coming.
 TOKENS_A_SECOND = 20
+# Seconds that an idle loop gives others to come, and all of them together: who asks at the same moment is to have the
+# first word at the same moment, and the first of eight would be read to its end before the others are here.
+NEXT_COMES = 0.010
+ALL_COME = 0.060
 # Seconds between two looks at whether the asker of a reply that is held has gone.
 HELD_LOOK = 0.1
 # Rows of the largest batch.
@@ -160,6 +164,7 @@ class DecodeLoop:
 
     def _run(self) -> None:
         while self._wait_for_work():
+            self._gather()
             self._admit()
             try:
                 self._drop_those_who_left()
@@ -182,6 +187,17 @@ class DecodeLoop:
                     request.outbox.put(None)
                 self._waiting.clear()
             return not self._closing
+
+    def _gather(self) -> None:
+        """Let those who come together come, where nobody is served yet."""
+        enough = time.monotonic() + ALL_COME
+        with self._changed:
+            if not self._newcomers or any(not one.request.background for one in self._running):
+                return
+            here = 0
+            while here < len(self._waiting) and not self._closing and time.monotonic() < enough:
+                here = len(self._waiting)
+                self._changed.wait(NEXT_COMES)
 
     def _has_work(self) -> bool:
         """Whether there is anything to decode, or somebody left."""

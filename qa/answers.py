@@ -101,7 +101,8 @@ class Checked:
 class Answer:
     """The last event. `answered` is False when declined; then `text` says so in the question's language.
 
-    `answerability` is the probability, in 0..1, that what was read answers the question: that of the likeliest passage.
+    `answerability` is the probability, in 0..1, that what was written answers the question, or where nothing was, that
+    what was read does: that of the likeliest passage.
     `withheld` counts the sentences that the model wrote and the check stopped. `independent_sources` counts the
     articles that are cited, those that say nearly the same once, and those of one paper once.
     """
@@ -133,12 +134,12 @@ class _Writing:
     """What has come together for one question so far.
 
     `doubtful`: what was written from a passage, judged less likely than DECLINE_BELOW, though not than the bar that is
-    set. `unlikely`: whether anything that was written from the passage at hand was judged below the bar.
+    set. `judged`: how likely each sentence is that was written from the passage at hand.
     """
 
     started: float
     doubtful: list[_Doubtful] = field(default_factory=list)
-    unlikely: bool = False
+    judged: list[float] = field(default_factory=list)
     sentences: list[AnswerSentence] = field(default_factory=list)
     earlier: list[AnswerSentence] = field(default_factory=list)  # those about the other half of the question
     citations: list[Citation] = field(default_factory=list)
@@ -258,14 +259,16 @@ class Answerer:
         messages = answer_messages(hit, found.standalone_question, found.language)
         with contextlib.closing(self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))) as reply:
             chance = self._answerability.of(hit, reply)
-            writing.answerability = max(writing.answerability, chance)
-            if chance < min(WRITE_FROM, self._decline_below):
-                return
-            writing.unlikely = False
-            yield from self._check_as_written(_Reading(hit, reply, chance, asker), found, writing)
-        quote_from = QUOTE_UNLIKELY_FROM if writing.unlikely else QUOTE_FROM
+            writing.judged.clear()
+            if chance >= min(WRITE_FROM, self._decline_below):
+                yield from self._check_as_written(_Reading(hit, reply, chance, asker), found, writing)
+        writing.answerability = max(writing.answerability, max(writing.judged, default=chance))
+        unlikely = min(writing.judged, default=1.0) < self._decline_below
         held = any(one.hit is hit for one in writing.doubtful)
-        if chance >= quote_from and not (held or writing.has_more() or asker.cancelled() or _is_heading(hit)):
+        if chance >= (QUOTE_UNLIKELY_FROM if unlikely else QUOTE_FROM) and not (
+            held or writing.has_more() or asker.cancelled() or _is_heading(hit)
+        ):
+            writing.answerability = max(writing.answerability, chance)
             yield from self._quote(hit, found, writing)
 
     def _check_as_written(self, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Draft | Checked]:
@@ -308,11 +311,10 @@ class Answerer:
             return
         sentence = _as_shown(sentence, found, hit)
         one, grounds = self._grounds(sentence, found, hit)
-        if grounds.support != "unsupported":
-            chance = self._chance(grounds, sentence, (start, len(written)), reading, found)
-            bar = self._decline_below
-            grounds = graded(grounds, chance, bar)
-            writing.unlikely |= chance < bar
+        chance = self._chance(grounds, sentence, (start, len(written)), reading, found)
+        if chance is not None:
+            writing.judged.append(chance)
+            grounds = graded(grounds, chance, self._decline_below)
         if grounds.support == "unsupported":
             writing.withheld += 1
             return
@@ -340,15 +342,17 @@ class Answerer:
 
     def _chance(
         self, grounds: Grounds, sentence: str, place: tuple[int, int], reading: _Reading, found: Found
-    ) -> float:
-        """The probability, in 0..1, that the passage says the sentence in answer to the question. `place`: where it
-        stands in the reply, by character."""
+    ) -> float | None:
+        """The probability, in 0..1, that the passage says the sentence in answer to the question; None where that would
+        cost time and is not needed. `place`: where it stands in the reply, by character."""
+        asked, hit, stands = found.standalone_question, reading.hit, grounds.support != "unsupported"
         if self._entailment is None:
-            return 0.0 if grounds.least else reading.chance
-        asked, hit = found.standalone_question, reading.hit
+            return None if not stands else 0.0 if grounds.least else reading.chance
         written = reading.reply.hidden_of(*place)
+        if written is None and not stands:
+            return None
         if written is None and is_quoted(sentence, hit.passage, hit.article):
-            return reading.chance  # nothing to ask about
+            return reading.chance
         short = len(sentence.split()) < FEWEST_WORDS
         claim = f"{asked} {sentence}" if short else sentence  # "Le maire." says nothing without the question
         return self._entailment.of(claim, grounds.score, hit, reading.chance, written, reading.asker)

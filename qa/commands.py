@@ -52,7 +52,7 @@ decline_below_option = click.option(
     envvar="SOURCIER_DECLINE_BELOW",
     show_default=True,
     show_envvar=True,
-    help="Write nothing from a passage less likely than this to hold the answer; 0 writes from any.",
+    help="Show no sentence that is less likely than this to be right; 0 shows all that stands in its passage.",
 )
 # Below SOURCIER_HOME.
 STATES_FOLDER = "states"

@@ -132,7 +132,7 @@ def check_sentence(sentence: str, language: str, question: str, hit: Hit, embedd
 def graded(grounds: Grounds, said: float, bar: float) -> Grounds:
     """The verdict with the probability, in 0..1, that the passage says the sentence in answer to the question; below
     the bar it is not shown. It only ever gets worse."""
-    if said < max(bar, grounds.least):
+    if grounds.support == "unsupported" or said < max(bar, grounds.least):
         return Grounds("unsupported", said, (), grounds.missing)
     support = grounds.support if said >= SAID_SUPPORTED else "partial"
     return Grounds(support, said, grounds.spans, grounds.missing)

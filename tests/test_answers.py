@@ -409,8 +409,9 @@ def judged_by(
 def test_where_the_passage_may_answer_what_is_written_from_it_decides(index: Index, chance: float) -> None:
     judge = Judge(chance)
     answer = judged_by(judge, index, FakeLanguageModel([REWORDED, "-"], [NEARLY, NO]))
-    assert WRITE_FROM < answer.answerability < DECLINE_BELOW
-    assert judge.answerable == [answer.answerability]
+    (answerable,) = judge.answerable
+    assert WRITE_FROM < answerable < DECLINE_BELOW
+    assert answer.answerability == chance
     assert answer.answered == (chance >= DECLINE_BELOW)
     assert answer.withheld == (not answer.answered)
 

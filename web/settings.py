@@ -59,7 +59,7 @@ class Settings:
     decline_below: float = _setting(
         DECLINE_BELOW,
         "probability",
-        "nothing is written from a passage that is less likely to hold the answer; 0 writes from any",
+        "a sentence that is less likely to be right is not shown; 0 shows all that stands in its passage",
         0,
         1,
     )

@@ -1,7 +1,7 @@
 """What the default model makes of pairs of a passage and a question: the states that fit_probes.py fits probes to.
 
     .venv/bin/python tests/bench/probe_states.py pairs.jsonl states.npz
-    .venv/bin/python tests/bench/probe_states.py odd.jsonl nomiracl.npz --sets nomiracl --sample 400
+    .venv/bin/python tests/bench/probe_states.py odd.jsonl nomiracl.npz --sets nomiracl --passages 3 --sample 240
 
 A new passage takes 3 s on two cores, a question about it and the reply 1 to 2 s: 11,324 pairs take half a day. Those in
 the repository were read on one H200 in five minutes by probe_states_gpu.py; both read the same (cosine .9998 of the
@@ -15,7 +15,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,10 @@ import qa  # noqa: F401 - says how OpenMP threads wait, before llama_cpp or torc
 from index.progress import TerminalProgress
 from qa.answerability import LAYERS
 from qa.commands import language_model_file
+from qa.decoding.hidden_states import HiddenState
 from qa.decoding.reply_stream import ReplyStream
-from qa.decoding.request import Prompt, Request, in_slices
+from qa.decoding.request import Request, in_slices
+from qa.language_model import Message
 from qa.llama_model import LlamaModel
 from qa.prompt import NOTHING, answer_messages_about
 
@@ -41,10 +45,12 @@ def main() -> None:
     parser.add_argument("pairs", type=Path, help="what probe_pairs.py wrote")
     parser.add_argument("out", type=Path, help="the states (.npz)")
     parser.add_argument("--sets", nargs="*", help="only these, as squad2, nomiracl or xquad.es")
+    parser.add_argument("--passages", type=int, help="only the first so many of a NoMIRACL query")
     parser.add_argument("--sample", type=int, help="so many pairs")
     given = parser.parse_args()
     pairs = read_pairs(given.pairs)
-    wanted = _sample([number for number, pair in enumerate(pairs) if _is_of(pair, given.sets)], pairs, given.sample)
+    chosen = [number for number, pair in enumerate(pairs) if _is_of(pair, given.sets)]
+    wanted = _sample(_first_passages(chosen, pairs, given.passages), pairs, given.sample)
     model = LlamaModel(language_model_file(None), layers=LAYERS)
     rows: list[dict[str, Any]] = []
     with contextlib.suppress(KeyboardInterrupt), TerminalProgress(unit="pairs") as progress:
@@ -59,6 +65,17 @@ def main() -> None:
 
 def _is_of(pair: Pair, sets: Sequence[str] | None) -> bool:
     return not sets or pair.set in sets or pair.set.partition(".")[0] in sets
+
+
+def _first_passages(numbers: list[int], pairs: Sequence[Pair], most: int | None) -> list[int]:
+    seen: Counter[tuple[str, str]] = Counter()
+    chosen = []
+    for number in numbers:
+        pair = pairs[number]
+        seen[pair.set, pair.group] += 1
+        if most is None or not pair.set.startswith("nomiracl") or seen[pair.set, pair.group] <= most:
+            chosen.append(number)
+    return chosen
 
 
 def _sample(numbers: list[int], pairs: Sequence[Pair], size: int | None) -> list[int]:
@@ -94,14 +111,14 @@ def _row(pair: Pair, model: LlamaModel) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _forced(model: LlamaModel, messages: Sequence[Any], text: str) -> np.ndarray:
-    """The same of words that the model did not choose: each read behind those before it."""
+def _forced(model: LlamaModel, messages: Sequence[Message], text: str) -> HiddenState:
+    """The same of words that the model did not choose: it is asked behind each of them, as if nothing more came."""
     prompt = model._prompt(messages, 0)
-    before = [token for piece in prompt.slices for token in piece]
+    asked = [token for part in prompt.slices[prompt.kept :] for token in part]
     words = model._tokens(text)
     states = []
     for end in range(1, len(words) + 1):
-        longer = Prompt(in_slices([*before, *words[:end]]), 0, 0)
+        longer = replace(prompt, slices=prompt.slices[: prompt.kept] + in_slices([*asked, *words[:end]]))
         request = Request(longer, 0, (words[0],))
         model._loop.submit(request)
         state = ReplyStream(request, (), model.wake).hidden()

@@ -152,10 +152,11 @@ class _Qwen2:
         self.head = self.width // self.heads
         halves = torch.arange(0, self.head, 2, device=DEVICE, dtype=torch.float32)
         self.frequencies = said("rope.freq_base") ** (-halves / self.head)
+        self.kind = torch.bfloat16 if DEVICE == "cuda" else torch.float32
         self.weights = {}
         for tensor in file.tensors:
             values = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
-            kind = torch.float32 if "norm" in tensor.name else torch.bfloat16
+            kind = torch.float32 if "norm" in tensor.name else self.kind
             self.weights[tensor.name] = values.to(DEVICE, kind)
         self.weights.setdefault("output.weight", self.weights["token_embd.weight"])
 
@@ -174,7 +175,7 @@ class _Qwen2:
         import torch
 
         shape = (2, self.layers, batch, self.kv_heads, length, self.head)
-        return torch.zeros(shape, dtype=torch.bfloat16, device=DEVICE)
+        return torch.zeros(shape, dtype=self.kind, device=DEVICE)
 
     def start(self, prefix: Any, prompts: Sequence[Sequence[int]], room: int) -> _Reading:
         return _Reading(self, prefix, prompts, room)
@@ -213,7 +214,7 @@ class _Qwen2:
     def normal(self, states: Any, weight: Any) -> Any:
         import torch
 
-        return (states * torch.rsqrt(states.pow(2).mean(-1, keepdim=True) + self.epsilon) * weight).bfloat16()
+        return (states * torch.rsqrt(states.pow(2).mean(-1, keepdim=True) + self.epsilon) * weight).to(self.kind)
 
     def turned(self, states: Any, places: Any) -> Any:
         """Rotary positions (Su et al. 2021), halves of a head together."""
@@ -222,7 +223,7 @@ class _Qwen2:
         angles = places[:, None, :, None].float() * self.frequencies
         sine, cosine = torch.cat([angles.sin()] * 2, -1), torch.cat([angles.cos()] * 2, -1)
         left, right = states.float().chunk(2, dim=-1)
-        return (states.float() * cosine + torch.cat([-right, left], -1) * sine).bfloat16()
+        return (states.float() * cosine + torch.cat([-right, left], -1) * sine).to(self.kind)
 
 
 _PARTS = (

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 # Nothing is written from a passage that is less likely to answer than the first: few such replies are ever shown, and
 # each takes a second. A reply that is less likely to be right than the second (qa/entailment.py) is not shown. Over
-# held-out questions of tuning halves, with all other checks, .42 declines .70 of those without an answer and .14 of the
-# others on squad2, .83 and .17 on the sample newspaper, and .19 of PIAF's, all of which have an answer; .35 declines
-# .65 and .11, .75 and .15, .17; .45 declines .73 and .16, .83 and .18, .22.
+# held-out questions of tuning halves, with all other checks but no quotations and no further passages, .42 declines .71
+# of those without an answer and .15 of the others on squad2, .83 and .19 on the sample newspaper, and .22 of PIAF's,
+# all of which have an answer; .48 declines .75 and .19, .83 and .20, .25; .55 declines .78 and .23, .88 and .23, .29.
 # From the third on the passage's own words are shown where other checks stopped what was written: of held-out first
 # passages of these halves 188 do answer and 17 do not. Where the reply itself was unlikely to be right, from the fourth
 # on: in one language 75 and 22, across languages 172 and 4.

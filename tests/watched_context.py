@@ -142,7 +142,7 @@ class PlainReader:
         return bool(llama_cpp.llama_vocab_is_eog(self.vocabulary, token))
 
     def read(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Output (vocabulary,) after these tokens and no others."""
+        """Logits (vocabulary,) after these tokens and no others."""
         return self.read_slices(in_batches(tokens))
 
     def read_slices(self, slices: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
@@ -153,7 +153,7 @@ class PlainReader:
         return self._logits()
 
     def steps(self, slices: Sequence[Sequence[int]], written: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
-        """Output for each token of `written`, decoded one by one behind a prompt, and for the one after them."""
+        """Logits for each token of `written`, decoded one by one behind a prompt, and for the one after them."""
         yield self.read_slices(slices)
         for token in written:
             self._decode([token])

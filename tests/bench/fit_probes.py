@@ -104,9 +104,9 @@ def main() -> None:
 
 def _read(pairs: Path, states: Path) -> Read:
     with np.load(states) as read:
-        kept = read["pair"]  # pairs too long for the window are left out
+        known = read_pairs(pairs)
         return Read(
-            [pair for pair, one in zip(read_pairs(pairs), range(10**9), strict=False) if one in set(kept.tolist())],
+            [known[number] for number in read["pair"]],  # those too long for the window were not read
             _flat(read["question"]),
             _flat(read["reply"]),
             read["nothing"].astype(np.float64),

@@ -181,9 +181,10 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Doubtful:
-    """A sentence that is shown if nothing better is written from another passage."""
+    """A sentence that is shown if nothing better is written from another passage than `read_in`; it stands in `hit`."""
 
     sentence: str
+    read_in: Hit
     hit: Hit
     grounds: Grounds
 
@@ -250,10 +251,10 @@ class Answerer:
                 return
             yield from self._write_from(hit, found, writing, asker)
         if writing.doubtful and not (writing.has_more() or asker.cancelled()):
-            best = max(writing.doubtful, key=lambda one: one.grounds.score).hit
+            best = max(writing.doubtful, key=lambda one: one.grounds.score).read_in
             for one in writing.doubtful:
-                if one.hit is best:
-                    yield self._show(one.sentence, best, one.grounds, writing)
+                if one.read_in is best:
+                    yield self._show(one.sentence, one.hit, one.grounds, writing)
 
     def _write_from(self, hit: Hit, found: Found, writing: _Writing, asker: Asker) -> Iterator[Draft | Checked]:
         messages = answer_messages(hit, found.standalone_question, found.language)
@@ -264,7 +265,7 @@ class Answerer:
                 yield from self._check_as_written(_Reading(hit, reply, chance, asker), found, writing)
         writing.answerability = max(writing.answerability, max(writing.judged, default=chance))
         unlikely = min(writing.judged, default=1.0) < self._decline_below
-        held = any(one.hit is hit for one in writing.doubtful)
+        held = any(one.read_in is hit for one in writing.doubtful)
         if chance >= (QUOTE_UNLIKELY_FROM if unlikely else QUOTE_FROM) and not (
             held or writing.has_more() or asker.cancelled() or _is_heading(hit)
         ):
@@ -320,7 +321,7 @@ class Answerer:
             return
         shown = with_dates(sentence, found.language, hit.article, hit.passage.text)
         if grounds.score < DECLINE_BELOW:
-            writing.doubtful.append(_Doubtful(shown, one, grounds))
+            writing.doubtful.append(_Doubtful(shown, hit, one, grounds))
             return
         sure = grounds.support == "supported"
         elsewhere = corroborating(sentence, found.language, asked, one, found.hits if sure else (), self._embedder)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import chain, pairwise
 from pathlib import Path
 from queue import SimpleQueue
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -25,15 +26,15 @@ from qa.decoding import decode_loop
 from qa.decoding.decode_loop import (
     ALL_COME,
     BATCH_ROWS,
-    FEW_ROWS,
     LEFT_OVER_ROWS,
-    MANY_ROWS,
     NEXT_COMES,
     QUESTION_ROWS,
     RUNNING,
+    WRITTEN_ROWS,
     DecodeLoop,
     Work,
 )
+from qa.decoding.lookahead import Lookahead
 from qa.decoding.read_before import FIRST_FREE, PREFIX_TOKENS, PREFIXES
 from qa.decoding.request import SLICE_TOKENS, Impression, Outcome, Prompt, Request
 from qa.errors import Busy, PromptTooLong
@@ -81,6 +82,13 @@ class Outbox(SimpleQueue[Outcome]):
         super().put(item)
 
 
+class Eager(Lookahead):
+    """Guesses as much as it may."""
+
+    def worth(self, writers: int) -> int:
+        return max(WRITTEN_ROWS // writers, 1) - 1
+
+
 class Room:
     """A loop over the tiny model, and what a test wants to know of it."""
 
@@ -96,7 +104,8 @@ class Room:
         self.states = states or PrefillCache(None, "00")
         with_prefixes = cells + PREFIXES * PREFIX_TOKENS
         self.context = WatchedContext(path, with_prefixes, FIRST_FREE + RUNNING, BATCH_ROWS, threads=1)
-        self.loop = DecodeLoop(self.context, promised or cells, self.states, queue, longest_wait)
+        guesses = Eager(WRITTEN_ROWS)  # how long decodings take is another thing each time
+        self.loop = DecodeLoop(self.context, promised or cells, self.states, queue, longest_wait, guesses)
         self.closed = False
 
     def ask(
@@ -479,7 +488,8 @@ def test_guesses_change_no_word(
     requests = [room.ask(asked, limit, client=f"{asked}") for asked, limit in zip(prompts, limits, strict=True)]
     for asked, limit, request in zip(prompts, limits, requests, strict=True):
         assert_greedy(plain, asked, text_of(request), limit)
-    assert max(len(rows) for rows in room.context.decoded if all(row.logits for row in rows)) <= max(MANY_ROWS, writers)
+    written = [len(rows) for rows in room.context.decoded if all(row.logits for row in rows)]
+    assert max(written) <= max(WRITTEN_ROWS, writers)
     assert room.is_empty()
 
 
@@ -494,9 +504,8 @@ def test_right_guesses_save_decodings(room: Room, plain: PlainReader, monkeypatc
     assert counts["none"] == [1] * 63
     # A wrong guess costs rows, never words.
     assert len(counts["wrong"]) == 63
-    assert max(counts["wrong"]) == FEW_ROWS
-    # Few are guessed until a run of guesses was right; the last decoding has what is left to write.
-    assert counts["right"] == [FEW_ROWS, *[MANY_ROWS] * 3, 63 - FEW_ROWS - 3 * MANY_ROWS]
+    assert max(counts["wrong"]) == WRITTEN_ROWS
+    assert counts["right"] == [WRITTEN_ROWS] * 3 + [63 - 3 * WRITTEN_ROWS]  # the last one has what is left to write
 
 
 def long_winded(plain: PlainReader, tokens: int) -> Prompt:
@@ -537,6 +546,24 @@ def test_the_turn_ends_in_the_middle_of_right_guesses(
     last = [rows for rows in room.context.decoded if all(row.logits for row in rows)][-1]
     assert TURN_END in [row.token for row in last[:-1]]
     assert last[-1].position > asked.tokens + len(expected)
+
+
+def test_it_measures_what_guessing_costs_and_brings(
+    room: Room, plain: PlainReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = long_winded(plain, 40)
+    monkeypatch.setattr(decode_loop, "guess", oracle(plain, [asked], SPOILS["wrong from the third on"]))
+    with (
+        patch.object(Lookahead, "took", autospec=True) as took,
+        patch.object(Lookahead, "turned_out", autospec=True) as turned_out,
+    ):
+        text_of(room.ask(asked, 40))
+    # What is read, the question among it, is not measured.
+    written = [len(rows) for rows in room.context.decoded if all(row.logits for row in rows)]
+    assert [call.args[1] for call in took.call_args_list] == written
+    assert all(0 < call.args[2] < WAIT for call in took.call_args_list)
+    # With the last one the reply ends; that says nothing of guesses.
+    assert [call.args[1:] for call in turned_out.call_args_list] == [(2, rows - 1) for rows in written[:-1]]
 
 
 def test_its_own_guesses_change_no_word_either(room: Room, plain: PlainReader) -> None:

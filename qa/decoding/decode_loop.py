@@ -25,7 +25,7 @@ import numpy as np
 
 from qa.decoding.fair_turns import FairTurns
 from qa.decoding.llama_context import Aborted, LlamaContext, Logits, Output, Row
-from qa.decoding.lookahead import guess
+from qa.decoding.lookahead import Lookahead, guess
 from qa.decoding.read_before import FIRST_FREE, ReadBefore, Reading
 from qa.decoding.request import SLICE_TOKENS, Behind, Impression, Request
 from qa.errors import Busy, PromptTooLong
@@ -43,11 +43,8 @@ LEFT_OVER_ROWS = QUESTION_ROWS // 2
 # Replies and scores being worked on together. Beyond eight a batch writes no more words a second, but the questions of
 # those who come then are read beside the replies instead of waiting for one to end.
 RUNNING = 20
-# Tokens decoded at once when all replies are written, their guesses included: 4 cost 1.3 times the time of one, 8 or 16
-# cost 3.5 times (1.5B Q4_K_M, two cores, 2026-11-22), so few are guessed until a run of guesses was right, or until
-# there are more replies than that anyway.
-FEW_ROWS = 4
-MANY_ROWS = 16
+# Most rows of replies in a step, their guesses included, where there are not more replies than that.
+WRITTEN_ROWS = 16
 # Tokens of reading that a second of waiting is worth against other questions of the same client. Without it, whoever
 # has most to read would wait for ever where new questions keep coming.
 TOKENS_A_SECOND = 20
@@ -58,7 +55,7 @@ ALL_COME = 0.060
 # Seconds between two looks at whether the asker of a reply that is held has gone.
 HELD_LOOK = 0.1
 # Rows of the largest batch.
-BATCH_ROWS = max(SLICE_TOKENS, 2 * QUESTION_ROWS + LEFT_OVER_ROWS + max(MANY_ROWS, RUNNING))
+BATCH_ROWS = max(SLICE_TOKENS, 2 * QUESTION_ROWS + LEFT_OVER_ROWS + max(WRITTEN_ROWS, RUNNING))
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -70,7 +67,6 @@ class _Running(Reading):
     token: int | None = None  # chosen, not decoded yet
     written: list[int] = field(default_factory=list)
     source: list[int] = field(default_factory=list)  # what guesses are taken from
-    lucky: bool = False  # the last guesses were all right
     text: str = ""  # written, and not sent yet
     length: int = 0  # characters of all that was written
     decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
@@ -103,7 +99,13 @@ class DecodeLoop:
     """
 
     def __init__(
-        self, context: LlamaContext, cells: int, states: PrefillCache, queue: int, longest_wait: float = 30.0
+        self,
+        context: LlamaContext,
+        cells: int,
+        states: PrefillCache,
+        queue: int,
+        longest_wait: float = 30.0,
+        lookahead: Lookahead | None = None,
     ) -> None:
         self._context = context
         self._cells = cells
@@ -119,6 +121,7 @@ class DecodeLoop:
         # From here on only the owner thread.
         self._turns = FairTurns()
         self._before = ReadBefore(context, states)
+        self._lookahead = lookahead or Lookahead(WRITTEN_ROWS)
         self._free = list(range(FIRST_FREE, FIRST_FREE + RUNNING))
         self._running: list[_Running] = []
         self._tokens_read = self._tokens_written = 0
@@ -338,17 +341,19 @@ class DecodeLoop:
         """Decode, in one batch, the chosen token of every reply with guesses behind it, and the next tokens of
         questions, those first whose turn it is. Then choose what follows."""
         parts: list[tuple[list[Row], Callable[[Sequence[Output]], None]]] = []
+        worth = self._lookahead.worth(len(writers)) if writers and self._context.can_share else 0
         for one in writers:
-            share = (MANY_ROWS if one.lucky or len(writers) > FEW_ROWS else FEW_ROWS) // len(writers)
-            most = min(share - 1, one.request.max_tokens - len(one.written) - 1)
-            guesses = guess(one.source, one.written, most) if self._context.can_share else []
+            guesses = guess(one.source, one.written, min(worth, one.request.max_tokens - len(one.written) - 1))
             tokens = [one.written[-1], *guesses]
             rows = [Row(token, place, one.sequence, True) for place, token in enumerate(tokens, start=one.position)]
             parts.append((rows, partial(self._take_written, one, guesses)))
         for one, count in self._share_out(asking, sum(len(rows) for rows, _ in parts)).items():
             part = self._rest_of_slice(one)[:count]
             parts.append((self._rows_of(one, part), partial(self._take_part, one, part)))
+        started = time.monotonic()
         outputs = iter(self._context.decode([row for rows, _ in parts for row in rows]))
+        if not asking:
+            self._lookahead.took(sum(len(rows) for rows, _ in parts), time.monotonic() - started)
         for rows, take in parts:
             take([next(outputs) for row in rows if row.logits])
 
@@ -363,9 +368,10 @@ class DecodeLoop:
             if one.token is None or place == len(guessed) or guessed[place] != one.token:
                 break
         self._send(one)
-        if one.token is not None:
-            one.lucky = bool(guessed) and one.position - start > len(guessed)
-            if one.position - start <= len(guessed):
+        if one.token is not None and guessed:
+            right = one.position - start - 1
+            self._lookahead.turned_out(right, len(guessed))
+            if right < len(guessed):
                 self._context.forget(one.sequence, one.position)
 
     def _choose(self, one: _Running, logits: Logits) -> None:

@@ -14,7 +14,7 @@ from index.embedder import Embedder
 from index.filters import NO_FILTERS, Filters
 from index.languages import detect_language
 from index.search import Hit
-from index.sentences import is_heading, split_sentences
+from index.sentences import split_sentences
 from qa.answerability import DECLINE_BELOW, QUOTE_FROM, QUOTE_UNLIKELY_FROM, WRITE_FROM, Answerability
 from qa.conversation import Turn, stand_alone_question
 from qa.corroboration import corroborating, independent_sources
@@ -22,7 +22,6 @@ from qa.declining import decline_text
 from qa.entailment import Entailment
 from qa.grounding import (
     FEWEST_WORDS,
-    QUOTED_TAKES_UP,
     Citation,
     Grounds,
     Support,
@@ -30,14 +29,13 @@ from qa.grounding import (
     graded,
     is_quoted,
     says_more,
-    takes_up,
 )
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
 from qa.prompt import NOTHING, answer_messages
+from qa.quotation import sentence_to_quote
 from qa.wording.days import with_dates
 from qa.wording.double_questions import halves_of
 from qa.wording.numbers import with_own_marks
-from qa.wording.orders import is_order
 from qa.wording.quoting import quoted
 from qa.wording.spelling import with_names_of
 from qa.wording.statements import as_statement
@@ -134,12 +132,14 @@ class _Writing:
     """What has come together for one question so far.
 
     `doubtful`: what was written from a passage, judged less likely than DECLINE_BELOW, though not than the bar that is
-    set. `judged`: how likely each sentence is that was written from the passage at hand.
+    set. Of the passage at hand, `judged` is how likely each sentence is that was written from it, and `stopped` those
+    that are not shown.
     """
 
     started: float
     doubtful: list[_Doubtful] = field(default_factory=list)
     judged: list[float] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
     sentences: list[AnswerSentence] = field(default_factory=list)
     earlier: list[AnswerSentence] = field(default_factory=list)  # those about the other half of the question
     citations: list[Citation] = field(default_factory=list)
@@ -261,16 +261,18 @@ class Answerer:
         with contextlib.closing(self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))) as reply:
             chance = self._answerability.of(hit, reply)
             writing.judged.clear()
+            writing.stopped.clear()
             if chance >= min(WRITE_FROM, self._decline_below):
                 yield from self._check_as_written(_Reading(hit, reply, chance, asker), found, writing)
         writing.answerability = max(writing.answerability, max(writing.judged, default=chance))
         unlikely = min(writing.judged, default=1.0) < self._decline_below
         held = any(one.read_in is hit for one in writing.doubtful)
-        if chance >= (QUOTE_UNLIKELY_FROM if unlikely else QUOTE_FROM) and not (
-            held or writing.has_more() or asker.cancelled() or _is_heading(hit)
+        in_doubt = unlikely and found.language == hit.article.language
+        if chance >= (QUOTE_UNLIKELY_FROM if in_doubt else QUOTE_FROM) and not (
+            held or writing.has_more() or asker.cancelled()
         ):
             writing.answerability = max(writing.answerability, chance)
-            yield from self._quote(hit, found, writing)
+            yield from self._quote(hit, "" if unlikely else " ".join(writing.stopped), found, writing)
 
     def _check_as_written(self, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Draft | Checked]:
         """Each sentence is checked when it is finished, and only then yielded."""
@@ -289,15 +291,12 @@ class Answerer:
             for span in split_sentences(text[shown:], found.language):
                 yield from self._check(text[: shown + span.end], shown + span.start, reading, found, writing)
 
-    def _quote(self, hit: Hit, found: Found, writing: _Writing) -> Iterator[Checked]:
-        """The sentence nearest to the question, as it stands: the passage answers, but no reply could be shown."""
-        words = hit.article.text[hit.sentence.start : hit.sentence.end]
-        if is_order(words) or _only_repeats(words, found, writing):
-            return
-        if found.language != hit.article.language or takes_up(
-            words, found.standalone_question, found.language, QUOTED_TAKES_UP
-        ):
-            grounds = Grounds("supported", hit.vector, (hit.sentence,), ())
+    def _quote(self, hit: Hit, withheld: str, found: Found, writing: _Writing) -> Iterator[Checked]:
+        """A sentence as it stands: the passage answers, but no reply could be shown."""
+        span = sentence_to_quote(found.standalone_question, found.language, withheld, hit, self._embedder)
+        words = hit.article.text[span.start : span.end] if span else ""
+        if span and not _only_repeats(words, found, writing):
+            grounds = Grounds("supported", hit.vector, (span,), ())
             yield self._show(quoted(words, found.language), hit, grounds, writing)
 
     def _check(self, written: str, start: int, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Checked]:
@@ -318,6 +317,7 @@ class Answerer:
             grounds = graded(grounds, chance, self._decline_below)
         if grounds.support == "unsupported":
             writing.withheld += 1
+            writing.stopped.append(sentence)
             return
         shown = with_dates(sentence, found.language, hit.article, hit.passage.text)
         if grounds.score < DECLINE_BELOW:
@@ -432,10 +432,6 @@ def _in_wrong_language(sentence: str, found: Found, hit: Hit) -> bool:
 def worth_reading(hits: Sequence[Hit]) -> Sequence[Hit]:
     """Those that an answer may be written from, in the order given."""
     return [hit for hit in hits if hit.vector >= LEAST_COSINE][:PASSAGES_READ]
-
-
-def _is_heading(hit: Hit) -> bool:
-    return is_heading(hit.article.text, hit.sentence)
 
 
 def question_language(question: str, history: Sequence[Turn]) -> str:

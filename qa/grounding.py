@@ -50,9 +50,6 @@ SAID_SUPPORTED = 0.75
 # reached France, England and Italy in 1519", where the passage names two of them in other words. Of such replies on
 # tuning halves (squad2, PIAF, AfriQA, QED, XQuAD) 92 are right and 20 wrong from here on; 149 and 1,055 in all.
 SAID_SURELY = 0.60
-# Share of the question's words in a sentence of the passage that is quoted because nothing else can be shown:
-# "ratatouille ratatouille" is the nearest sentence to many a question of that article.
-QUOTED_TAKES_UP = 0.25
 
 # Small words that can be all that an answer adds to its question: "The bridge has not reopened", "It has one arch".
 _TELLING = (

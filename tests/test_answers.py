@@ -435,6 +435,24 @@ def test_with_a_lower_bar_the_likeliest_of_what_was_written_is_shown_when_nothin
     assert not judged_by(Judge(0.01, 0.04), index, FakeLanguageModel(replies, [LIKELY] * 2), 0.05, question).answered
 
 
+def test_with_a_lower_bar_all_that_was_written_from_the_likeliest_passage_is_shown(tmp_path: Path) -> None:
+    """The second sentence stands in another passage of the article; it is no less of the same reply."""
+    filler = "La rivière monte encore ce soir et les riverains attendent. " * 40
+    text = f"Les travaux du pont ont coûté cher.\n\n{filler}\n\nLes travaux du pont ont fini à Brizac en mai."
+    (tmp_path / "pont.md").write_text(f"---\ntitle: Brizac\nlanguage: fr\n---\n{text}", encoding="utf-8")
+    build([tmp_path / "pont.md"], tmp_path / "home", FakeEmbedder(), "fake")
+    replies = ["Les travaux de ce pont ont coûté cher. Les travaux du pont ont fini à Brizac.", "-"]
+    judge: Any = Judge(0.3, 0.2)
+    index, model = Index(tmp_path / "home", FakeEmbedder()), FakeLanguageModel(replies, [YES, NO])
+    answerer = Answerer(index, FakeEmbedder(), model, 0.05, entailment=judge)
+    answer = last(list(answerer.ask("Les travaux de ce pont ?", (), 5)))
+    assert answer.text == replies[0]
+    assert [citation.quote for citation in answer.citations] == [
+        "Les travaux du pont ont coûté cher.",
+        "Les travaux du pont ont fini à Brizac en mai.",
+    ]
+
+
 def test_with_a_lower_bar_a_likely_reply_of_the_second_passage_is_the_only_one_shown(index: Index) -> None:
     question = "La récolte de cidre a été abondante et les travaux ont coûté ?"
     replies = ["La récolte de cidre a donné 40 tonnes.", REWORDED]

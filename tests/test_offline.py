@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.models, pytest.mark.slow]
 
 ROOT = Path(__file__).parent.parent
 FEW = ["corpus/fr/pont-tanneurs-reouverture.md", "corpus/fr/cidre-recolte.md"]
-QUESTION = "Combien les travaux du pont des Tanneurs ont-ils coûté ?"
+QUESTION = "Quel est le montant de la facture du pont des Tanneurs ?"
 
 # Runs inside: raises the loopback interface, proves that there is no other way out, and tries everything.
 INSIDE = r"""

@@ -43,7 +43,7 @@ def url(
 def test_a_reader_asks_in_french_and_opens_the_citation(browser: Browser, url: str) -> None:
     with opened(browser, url, PHONE) as page:
         page.set_default_timeout(120_000)
-        ask(page, "Combien les travaux du pont des Tanneurs ont-ils coûté ?")
+        ask(page, "Quel est le montant de la facture du pont des Tanneurs ?")
         page.wait_for_selector(".card .excerpt mark")
         page.wait_for_selector(".turn[data-state=answered]")
         assert "618 000 euros" in page.inner_text(".sentence").replace("\u00a0", " ").replace("\u202f", " ")

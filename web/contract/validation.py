@@ -39,7 +39,7 @@ class AskRequest(Closed):
     """A question, with the conversation before it. The server keeps none."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"question": "Combien les travaux du pont des Tanneurs ont-ils coûté ?"}]}
+        json_schema_extra={"examples": [{"question": "Quel est le montant de la facture du pont des Tanneurs ?"}]}
     )
 
     question: Question

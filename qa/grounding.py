@@ -44,8 +44,9 @@ MOST_SPANS = 3
 # without, and in .95 with any weight of .1 to 1.
 _WORDS_WEIGHT = 0.5
 # Probability that a sentence is said by its passage and answers the question (qa/entailment.py), from which on it
-# counts as fully supported.
-SAID_SUPPORTED = 0.75
+# counts as fully supported. Of 894 held-out replies of PIAF's tuning half from .75 on 725 hold the marked answer; of the
+# other 169 a person read 105. From them, said by the passage: .95 from .75 on, .96 from .80, .97 from .85, .98 from .90.
+SAID_SUPPORTED = 0.88
 # And that which is asked for where the sentence has a name or a number that only the question has: "Luther's writings
 # reached France, England and Italy in 1519", where the passage names two of them in other words. Of such replies on
 # tuning halves (squad2, PIAF, AfriQA, QED, XQuAD) 92 are right and 20 wrong from here on; 149 and 1,055 in all.

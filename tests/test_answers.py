@@ -214,6 +214,19 @@ def test_neither_an_order_nor_what_has_hardly_a_word_of_the_question_is_quoted(
     index.close()
 
 
+@pytest.mark.parametrize(("title", "shown"), [("Hélène Vauthier, maire", True), ("Le pont, le ruban", False)])
+def test_the_title_completes_a_name_that_the_passage_has_in_part(tmp_path: Path, title: str, shown: bool) -> None:
+    text = "Hier, Vauthier a coupé le ruban du pont."
+    (tmp_path / "a.md").write_text(f"---\ntitle: {title}\nlanguage: fr\n---\n{text}", encoding="utf-8")
+    build([tmp_path / "a.md"], tmp_path / "home", FakeEmbedder(), "fake")
+    index = Index(tmp_path / "home", FakeEmbedder())
+    reply = "Hélène Vauthier a coupé le ruban du pont."
+    answer = last(ask(index, FakeLanguageModel([reply], [LIKELY]), "Qui a coupé le ruban du pont ?"))
+    assert answer.withheld == (not shown)
+    assert answer.text == (reply if shown else f"«\u00a0{text}\u00a0»")  # else the passage's own words
+    assert [citation.quote for citation in answer.citations] == [text]
+
+
 TWO = "La récolte de cidre, et combien les travaux ont coûté ?"
 
 

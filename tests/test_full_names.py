@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa.wording.full_names import blended_names
+from qa.wording.full_names import blended_names, completed_by_title
 
 TWO = "Paul Durand a reçu Jean Martin à Lens. La maire, Hélène Marchand, était là, avec Mme Vauthier."
 
@@ -33,3 +33,21 @@ def test_blended_names(sentence: str, source: str, blended: list[str]) -> None:
 def test_every_sentence_of_a_source_is_made_of_its_own_names() -> None:
     for sentence in TWO.split(". "):
         assert blended_names(sentence, TWO, "fr") == []
+
+
+@pytest.mark.parametrize(
+    ("title", "source", "completed"),
+    [
+        ("Blaise Pascal", "En 1654, Pascal écrit peu.", "blaise pascal"),
+        ("Blaise Pascal", "En 1654, il écrit peu. Le pascal est une unité.", ""),
+        ("Hélène Marchand réélue, Jean Durand battu", "La maire, Mme Marchand, a souri.", "helene marchand"),
+        ("Le pont des Tanneurs a rouvert", "Les Tanneurs rient.", ""),
+        ("", "Pascal rit.", ""),
+    ],
+)
+def test_a_title_completes_a_name(title: str, source: str, completed: str) -> None:
+    assert completed_by_title(title, source, "fr") == frozenset(completed.split())
+
+
+def test_where_headlines_have_capitals_they_complete_nothing() -> None:
+    assert completed_by_title("Mayor Meets Tom Reddick", "Reddick laughed.", "en") == frozenset()

@@ -55,9 +55,23 @@ def test_the_same_language_finds_its_names(sentence: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sentence", "language", "source"),
+    [
+        ("La charte de l’ONU est de 1945.", "fr", "La charte des Nations unies est de 1945."),
+        ("Les Almoravides ont fondé le Maroc.", "fr", "Les Marocains leur doivent leur État, dit l’Almoravide."),
+        ("The US Mint is in the United States.", "en", "The American mint, the United States Mint, is there."),
+        ("He left for Europe.", "en", "He left on a European ship."),
+    ],
+)
+def test_the_same_language_finds_what_is_called_otherwise(sentence: str, language: str, source: str) -> None:
+    assert missing(sentence, language, source, language) == []
+
+
+@pytest.mark.parametrize(
     ("sentence", "names"),
     [
         ("Il est allé en France.", ["France"]),
+        ("L’OMS s’est tue.", ["L’OMS"]),
         ("Il a vu Sergueï Lavrov à Parme.", ["Lavrov", "Parme"]),
         ("Trump a reçu Kim Jong-un.", ["Trump"]),
         ("Trump et Kim se sont vus.", ["Trump"]),

@@ -1,6 +1,7 @@
-"""Full names that a sentence puts together from those of two people: "Paul Martin", of Paul Durand and Jean Martin.
+"""Full names: those that a sentence puts together from two people's, and those that a title completes.
 
-Each half stands in the source, so that looking for words finds nothing missing.
+"Paul Martin", of Paul Durand and Jean Martin: each half stands in the source, so that looking for words finds nothing
+missing. "Blaise Pascal", of a text that says Pascal under a title that says Blaise Pascal: nobody is missing either.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from qa.wording.names import ADDRESS, OPENERS, TITLE_WORDS
 _PARTICLES = as_set("al bin da das de del della der des di dos du d el la le van von")
 # So many words on the second half may stand: "Hélène dite Lili Marchand". Turned round: "Marchand, Hélène".
 _NEAR = 3
+# Here words of a headline may have a capital that are no names ("Mayor Meets Union"), and stand side by side.
+_HEADLINES_WITH_CAPITALS = frozenset({"en", "de"})
 
 
 def blended_names(sentence: str, source: str, language: str) -> list[str]:
@@ -50,6 +53,25 @@ def blended_names(sentence: str, source: str, language: str) -> list[str]:
         for first, second in _pairs(sentence, written, language)
         if is_blended(written[first].plain, written[second].plain, second - first > 1)
     ]
+
+
+def completed_by_title(title: str, source: str, language: str) -> frozenset[str]:
+    """The words, folded, of full names in the title of which another word stands in the source with a capital.
+
+    Both texts in `language`; nothing in languages whose headlines give capitals away.
+    """
+    if language in _HEADLINES_WITH_CAPITALS:
+        return frozenset()
+    words = words_of(title)
+    names: list[set[str]] = []
+    last = -1
+    for first, second in _pairs(title, words, language):
+        if first != last:
+            names.append({words[first].plain})
+        names[-1].add(words[second].plain)
+        last = second
+    have = {word.plain for word in words_of(source) if word.capital}
+    return frozenset(word for name in names if name & have for word in name)
 
 
 def _pairs(text: str, words: list[Word], language: str) -> Iterator[tuple[int, int]]:

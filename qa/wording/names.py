@@ -1,7 +1,8 @@
 """Names in text, and whether a source has them: inflected, without accents, or as another language writes them.
 
 Read `missing_names` first. Within a language a name must stand in the source, letter by letter but for its ending.
-Across languages what CLDR knows is compared by what it names (qa/wording/known_names.py), the rest by its letters.
+What CLDR knows is compared by what it names too ("l'ONU" and "les Nations unies", "le Maroc" and "les Marocains":
+qa/wording/known_names.py); across languages nothing else is, but for what is spelled nearly the same.
 """
 
 from __future__ import annotations
@@ -122,7 +123,9 @@ def missing_names(sentence: str, language: str, source: str, source_language: st
     known = list(known_names(words, language))
     if language == source_language:
         dates = [_written(sentence, words, name) for name in known if _is_date(name) and not _agrees(name, words, have)]
-        others = _missing_in_same_language(sentence, language, have, _of_dates(words, known))
+        same = [name for name in known if not _is_date(name) and name.codes & have.codes]
+        found = _of_dates(words, known) | _words_in(same, words)
+        others = _missing_in_same_language(sentence, language, have, found)
         return sorted([*dates, *others], key=sentence.find)
     missing = [
         _written(sentence, words, name)
@@ -162,9 +165,9 @@ class _Source:
 # -- in one language ---------------------------------------------------------------------------------------------------
 
 
-def _missing_in_same_language(sentence: str, language: str, have: _Source, dates: frozenset[str]) -> Iterator[str]:
+def _missing_in_same_language(sentence: str, language: str, have: _Source, found: frozenset[str]) -> Iterator[str]:
     for name, parts, only_opens in _demanded(sentence, language):
-        if not all(part in dates or part in ADDRESS or _stands_in(part, language, have, only_opens) for part in parts):
+        if not all(part in found or part in ADDRESS or _stands_in(part, language, have, only_opens) for part in parts):
             yield name
 
 
@@ -203,7 +206,11 @@ def _is_date(name: KnownName) -> bool:
 
 
 def _of_dates(words: list[Word], known: list[KnownName]) -> frozenset[str]:
-    return frozenset(word.plain for name in known if _is_date(name) for word in words[name.first : name.last])
+    return _words_in([name for name in known if _is_date(name)], words)
+
+
+def _words_in(names: list[KnownName], words: list[Word]) -> frozenset[str]:
+    return frozenset(word.plain for name in names for word in words[name.first : name.last])
 
 
 def _is_asked_for(name: KnownName, words: list[Word]) -> bool:

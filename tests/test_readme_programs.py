@@ -32,7 +32,7 @@ def test_curl(line: str) -> None:
     app, answerer = make_app(bridge_script())
     with running(app) as url:
         assert f'"quote":"{QUOTE}"' in run(url, ["bash", "-c", line])
-    assert answerer.asked[0].question.startswith("Combien les travaux")
+    assert answerer.asked[0].question.startswith("Quel est le montant")
 
 
 def test_the_client_of_openai() -> None:

@@ -132,14 +132,14 @@ class _Writing:
     """What has come together for one question so far.
 
     `doubtful`: what was written from a passage, judged less likely than DECLINE_BELOW, though not than the bar that is
-    set. Of the passage at hand, `judged` is how likely each sentence is that was written from it, and `stopped` those
-    that are not shown.
+    set. Of the passage at hand, `judged` is how likely each sentence is that was written from it, and `withheld_here`
+    those that the check stopped.
     """
 
     started: float
     doubtful: list[_Doubtful] = field(default_factory=list)
     judged: list[float] = field(default_factory=list)
-    stopped: list[str] = field(default_factory=list)
+    withheld_here: list[str] = field(default_factory=list)
     sentences: list[AnswerSentence] = field(default_factory=list)
     earlier: list[AnswerSentence] = field(default_factory=list)  # those about the other half of the question
     citations: list[Citation] = field(default_factory=list)
@@ -261,7 +261,7 @@ class Answerer:
         with contextlib.closing(self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))) as reply:
             chance = self._answerability.of(hit, reply)
             writing.judged.clear()
-            writing.stopped.clear()
+            writing.withheld_here.clear()
             if chance >= min(WRITE_FROM, self._decline_below):
                 yield from self._check_as_written(_Reading(hit, reply, chance, asker), found, writing)
         writing.answerability = max(writing.answerability, max(writing.judged, default=chance))
@@ -272,7 +272,7 @@ class Answerer:
             held or writing.has_more() or asker.cancelled()
         ):
             writing.answerability = max(writing.answerability, chance)
-            yield from self._quote(hit, "" if unlikely else " ".join(writing.stopped), found, writing)
+            yield from self._quote(hit, "" if unlikely else " ".join(writing.withheld_here), found, writing)
 
     def _check_as_written(self, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Draft | Checked]:
         """Each sentence is checked when it is finished, and only then yielded."""
@@ -292,7 +292,8 @@ class Answerer:
                 yield from self._check(text[: shown + span.end], shown + span.start, reading, found, writing)
 
     def _quote(self, hit: Hit, withheld: str, found: Found, writing: _Writing) -> Iterator[Checked]:
-        """A sentence as it stands: the passage answers, but no reply could be shown."""
+        """A sentence as it stands: the passage answers, but no reply could be shown. `withheld`: what the model wrote
+        from it, where that was likely to be right; or nothing."""
         span = sentence_to_quote(found.standalone_question, found.language, withheld, hit, self._embedder)
         words = hit.article.text[span.start : span.end] if span else ""
         if span and not _only_repeats(words, found, writing):
@@ -317,7 +318,7 @@ class Answerer:
             grounds = graded(grounds, chance, self._decline_below)
         if grounds.support == "unsupported":
             writing.withheld += 1
-            writing.stopped.append(sentence)
+            writing.withheld_here.append(sentence)
             return
         shown = with_dates(sentence, found.language, hit.article, hit.passage.text)
         if grounds.score < DECLINE_BELOW:

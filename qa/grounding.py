@@ -120,8 +120,8 @@ def check_sentence(sentence: str, language: str, question: str, hit: Hit, embedd
     vector = embedder.embed_texts([SourceText(heading_of(article), sentence)])[0]
     cosines = hit.vectors[places] @ vector
     score = float(np.clip(cosines.max(), 0.0, 1.0))
-    words = " ".join((source, *completed))
-    support = _verdict(score, _shared_words(sentence, language, question, words, article.language))
+    told = " ".join((source, *completed))
+    support = _verdict(score, _shared_words(sentence, language, question, told, article.language))
     if support == "unsupported":
         return Grounds(support, score, (), ())
     claims = _claims(sentence, language, question)
@@ -194,13 +194,14 @@ def _missing(
     numbers = numbers_claimed(sentence, language) - numbers_in(source, article.language) - lent
 
     def is_lent(name: str) -> bool:
+        if completed.issuperset(word.plain for word in words_of(name)):
+            return True
         # The "x" keeps the name from standing first in a sentence, where a capital means nothing.
         return not missing_names(f"x {name}", language, heading, article.language) and not missing_names(
             f"x {name}", language, question, language
         )
 
     names = [name for name in missing_names(sentence, language, source, article.language) if not is_lent(name)]
-    names = [name for name in names if not completed.issuperset(word.plain for word in words_of(name))]
     if language == article.language:
         names += blended_names(sentence, f"{heading}\n{source}", language)
     return (*sorted(numbers), *names)

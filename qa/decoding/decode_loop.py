@@ -95,7 +95,7 @@ class DecodeLoop:
     """Owns the context from its own thread. `submit` may be called from any; `close` ends the thread and the context.
 
     `queue` requests may wait besides those that there are sequences for, each for `longest_wait` seconds, before they
-    are refused as Busy.
+    are refused as Busy. `lookahead` says how many words are guessed; without it, one that learns on this machine.
     """
 
     def __init__(

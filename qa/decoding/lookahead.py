@@ -30,7 +30,8 @@ _REMEMBERED = 0.99
 
 
 class Lookahead:
-    """How many tokens to guess behind each reply, by what rows cost on this machine and how often guesses are right.
+    """How many tokens to guess behind each reply, by what rows cost on this machine and how often guesses are right
+    (the acceptance rate). `most_rows`: of one decoding, guesses included, where there are not more replies than that.
 
     1,500 replies of tuning halves, in tokens a second, as costs were measured with VNNI / without: nothing guessed
     13.3 / 13.7, three guesses and fifteen after a run that was right 20.4 / 11.4, this 22.3 / 13.8; two replies at once
@@ -57,7 +58,7 @@ class Lookahead:
         return best
 
     def took(self, rows: int, seconds: float) -> None:
-        """A decoding in which nothing was done but write took so long."""
+        """So many seconds were taken by a decoding of so many rows in which nothing was done but write."""
         self._decodings += 1
         before = self._seconds.get(rows, seconds)
         self._seconds[rows] = before + _NEWEST * (seconds - before)
@@ -73,7 +74,8 @@ class Lookahead:
 
     def _expected(self, rows: int) -> float:
         """Seconds of a decoding: measured, or between two that were. Beyond them rather too few, so that it is tried:
-        more rows cost little more, and fewer as much less as there are fewer."""
+        more rows cost little more, and fewer as much less as there are fewer. Before any was measured, times of one
+        row."""
         known = sorted(self._seconds)
         if not known:
             return 1 + _UNTRIED_ROW * (rows - 1)

@@ -123,9 +123,8 @@ def missing_names(sentence: str, language: str, source: str, source_language: st
     known = list(known_names(words, language))
     if language == source_language:
         dates = [_written(sentence, words, name) for name in known if _is_date(name) and not _agrees(name, words, have)]
-        same = [name for name in known if not _is_date(name) and name.codes & have.codes]
-        found = _of_dates(words, known) | _words_in(same, words)
-        others = _missing_in_same_language(sentence, language, have, found)
+        settled = [name for name in known if _is_date(name) or name.codes & have.codes]
+        others = _missing_in_same_language(sentence, language, have, _words_in(settled, words))
         return sorted([*dates, *others], key=sentence.find)
     missing = [
         _written(sentence, words, name)
@@ -165,9 +164,11 @@ class _Source:
 # -- in one language ---------------------------------------------------------------------------------------------------
 
 
-def _missing_in_same_language(sentence: str, language: str, have: _Source, found: frozenset[str]) -> Iterator[str]:
+def _missing_in_same_language(sentence: str, language: str, have: _Source, settled: frozenset[str]) -> Iterator[str]:
     for name, parts, only_opens in _demanded(sentence, language):
-        if not all(part in found or part in ADDRESS or _stands_in(part, language, have, only_opens) for part in parts):
+        if not all(
+            part in settled or part in ADDRESS or _stands_in(part, language, have, only_opens) for part in parts
+        ):
             yield name
 
 
@@ -203,10 +204,6 @@ def _same_but_ending(one: str, other: str) -> bool:
 
 def _is_date(name: KnownName) -> bool:
     return any(code.startswith(("month ", "day ")) for code in name.codes)
-
-
-def _of_dates(words: list[Word], known: list[KnownName]) -> frozenset[str]:
-    return _words_in([name for name in known if _is_date(name)], words)
 
 
 def _words_in(names: list[KnownName], words: list[Word]) -> frozenset[str]:

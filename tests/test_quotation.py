@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,10 +20,12 @@ Found = Callable[[str], Hit]
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> Found:
+def found(tmp_path: Path) -> Iterator[Found]:
     (tmp_path / "pont.md").write_text(f"---\ntitle: Essai\nlanguage: fr\n---\n{BRIDGE}", encoding="utf-8")
     build([tmp_path / "pont.md"], tmp_path / "home", FakeEmbedder(), "fake")
-    return lambda question: Index(tmp_path / "home", FakeEmbedder()).search(question, 1)[0]
+    index = Index(tmp_path / "home", FakeEmbedder())
+    yield lambda question: index.search(question, 1)[0]
+    index.close()
 
 
 def quote(found: Found, question: str, withheld: str = "", language: str = "fr") -> str | None:

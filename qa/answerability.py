@@ -11,11 +11,13 @@ tests/bench/fit_probes.py fits the probe.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qa.adapter import adapter_digest
 from qa.language_model import Reply, prefix_key
-from qa.probe import Probe, logistic, read_probe
+from qa.probe import Probe, log_odds, logistic, read_probe
 
 if TYPE_CHECKING:
     from index.search import Hit
@@ -35,7 +37,9 @@ QUOTE_UNLIKELY_FROM = 0.80
 PROBE_FILE = Path(__file__).parent / "answerability.json"
 # Of the 28 layers of the default model. On squad2's even half (954 pairs, five folds) layer 12 alone had an AUROC of
 # .77, 16 of .87, 20 of .86, 24 of .80, the last one of .76; 12, 16 and 20 together .88. NOTHING alone: .72.
-LAYERS = (12, 16, 20)
+LAYERS = (16, 20)
+# Natural log-odds beyond which it does not matter how likely a passage before was.
+FURTHEST_ODDS = 6.0
 
 
 class Answerability:
@@ -44,10 +48,11 @@ class Answerability:
     def __init__(self, probe: Probe | None = None) -> None:
         self._probe = probe
 
-    def of(self, hit: Hit, reply: Reply) -> float:
+    def of(self, hit: Hit, reply: Reply, earlier: Sequence[float] = ()) -> float:
         """In 0..1; 0 when cancelled. Waits until the model has read the question.
 
-        `reply` was asked for with NOTHING as the only choice.
+        `reply` was asked for with NOTHING as the only choice. `earlier` are the probabilities of the passages that were
+        read before: where a likely one was, another is seldom needed, and behind hopeless ones it is the one.
         """
         (nothing,) = reply.scores()
         if math.isinf(nothing):
@@ -55,7 +60,9 @@ class Answerability:
         hidden = reply.hidden() if self._probe else None
         if self._probe is None or hidden is None:
             return plain_probability(nothing, hit.vector, hit.rank == 1)
-        return self._probe.probability(hidden, nothing=nothing, not_first=hit.rank != 1)
+        likeliest = log_odds(max(earlier)) if earlier else 0.0
+        before = min(max(likeliest, -FURTHEST_ODDS), FURTHEST_ODDS)
+        return self._probe.probability(hidden, nothing=nothing, not_first=hit.rank != 1, before=before)
 
 
 def plain_probability(nothing: float, cosine: float, first: bool) -> float:
@@ -70,4 +77,4 @@ def probe_for(model_digest: str, path: Path = PROBE_FILE) -> Probe | None:
     """The probe that was fitted to a model file of this SHA-256 behind the prompt as it is now, if there is one."""
     from qa.prompt import no_passage_messages
 
-    return read_probe(path, model_digest, prefix_key(no_passage_messages()))
+    return read_probe(path, model_digest, prefix_key(no_passage_messages()), adapter_digest(model_digest))

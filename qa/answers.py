@@ -131,13 +131,14 @@ class Searchable(Protocol):
 class _Writing:
     """What has come together for one question so far.
 
-    `doubtful`: what was written from a passage, judged less likely than DECLINE_BELOW, though not than the bar that is
-    set. Of the passage at hand, `judged` is how likely each sentence is that was written from it, and `withheld_here`
-    those that the check stopped.
+    `chances`: how likely each passage answers that was read for this half of the question. `doubtful`: what was written
+    from a passage, judged less likely than DECLINE_BELOW, though not than the bar that is set. Of the passage at hand,
+    `judged` is how likely each sentence is that was written from it, and `withheld_here` those that the check stopped.
     """
 
     started: float
     doubtful: list[_Doubtful] = field(default_factory=list)
+    chances: list[float] = field(default_factory=list)
     judged: list[float] = field(default_factory=list)
     withheld_here: list[str] = field(default_factory=list)
     sentences: list[AnswerSentence] = field(default_factory=list)
@@ -246,6 +247,7 @@ class Answerer:
         """
         writing.earlier = list(writing.sentences)
         writing.doubtful.clear()
+        writing.chances.clear()
         for hit in worth_reading(found.hits):
             if asker.cancelled() or writing.has_more():
                 return
@@ -259,7 +261,8 @@ class Answerer:
     def _write_from(self, hit: Hit, found: Found, writing: _Writing, asker: Asker) -> Iterator[Draft | Checked]:
         messages = answer_messages(hit, found.standalone_question, found.language)
         with contextlib.closing(self._model.generate(messages, REPLY_TOKENS, ("\n\n",), asker, (NOTHING,))) as reply:
-            chance = self._answerability.of(hit, reply)
+            chance = self._answerability.of(hit, reply, writing.chances)
+            writing.chances.append(chance)
             writing.judged.clear()
             writing.withheld_here.clear()
             if chance >= min(WRITE_FROM, self._decline_below):

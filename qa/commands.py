@@ -73,8 +73,18 @@ def load_language_model(path: Path, home: Path, states_gb: float, kv_type: str) 
     from qa.prefill_cache import PrefillCache
 
     kind = kv_type_named(kv_type)
-    states = PrefillCache(home / STATES_FOLDER, state_identity(path, kind), disk_bytes=int(states_gb * 1e9))
-    return LlamaModel(path, states=states, kv_type=kind, layers=layers_of(path))
+    adapter = adapter_of(path)
+    identity = state_identity(path, kind, adapter)
+    states = PrefillCache(home / STATES_FOLDER, identity, disk_bytes=int(states_gb * 1e9))
+    return LlamaModel(path, states=states, kv_type=kind, layers=layers_of(path), adapter=adapter)
+
+
+def adapter_of(path: Path) -> Path | None:
+    """The adapter that belongs to a model file, if there is one."""
+    from index.storage.checksums import digest_of
+    from qa.adapter import adapter_for
+
+    return adapter_for(digest_of(path))
 
 
 def layers_of(path: Path) -> tuple[int, ...]:

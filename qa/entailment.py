@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index.search import Hit
+from qa.adapter import adapter_digest
 from qa.language_model import NOBODY, Asker, LanguageModel, prefix_key
 from qa.probe import Probe, log_odds, logistic, read_probe
 from qa.prompt import NO, YES, no_passage_messages, says_messages
@@ -55,7 +56,7 @@ class Entailment:
         """
         if self._probe is not None and written is not None:
             odds = log_odds(answerability)
-            return self._probe.probability(written, answerability=odds, not_first=hit.rank != 1)
+            return self._probe.probability(written, answerability=odds)
         yes, no = self._model.score(says_messages(hit, claim), (YES, NO), asker)
         return 0.0 if math.isinf(yes) else min(answerability, plain_probability(yes - no, cosine))
 
@@ -67,4 +68,4 @@ def plain_probability(odds: float, cosine: float) -> float:
 
 def entailment_probe(model_digest: str, path: Path = PROBE_FILE) -> Probe | None:
     """The probe that was fitted to a model file of this SHA-256 behind the prompt as it is now, if there is one."""
-    return read_probe(path, model_digest, prefix_key(no_passage_messages()))
+    return read_probe(path, model_digest, prefix_key(no_passage_messages()), adapter_digest(model_digest))

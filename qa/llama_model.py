@@ -42,7 +42,7 @@ class LlamaModel:
     """A LanguageModel over a chat GGUF. `close()` frees it; asking it afterwards is a RuntimeError.
 
     `states` keeps what it has read of passages; without one, they are kept in memory only. `layers` are those whose
-    hidden states it can tell (Reply.hidden).
+    hidden states it can tell (Reply.hidden). `adapter` is a LoRA adapter of the model, a GGUF too.
     """
 
     def __init__(
@@ -54,12 +54,13 @@ class LlamaModel:
         states: PrefillCache | None = None,
         kv_type: KVType = "f16",
         layers: Sequence[int] = (),
+        adapter: Path | None = None,
     ) -> None:
         cells = max(DEFAULT_CELLS, context_tokens)
         sequences = FIRST_FREE + RUNNING
         # For one more than are held: a request may still stand behind one that gave way to another.
         with_prefixes = cells + FIRST_FREE * PREFIX_TOKENS
-        self._context = LlamaContext(path, with_prefixes, sequences, BATCH_ROWS, threads, kv_type, layers)
+        self._context = LlamaContext(path, with_prefixes, sequences, BATCH_ROWS, threads, kv_type, layers, adapter)
         trained = self._context.trained_tokens
         self._context_tokens = min(context_tokens, trained) if trained > 0 else context_tokens
         try:
@@ -189,8 +190,10 @@ class LlamaModel:
         )
 
 
-def state_identity(path: Path, kv_type: KVType = "f16") -> str:
-    """What a stored state depends on besides its text (hex digest): model file, KV type, llama.cpp and processor."""
+def state_identity(path: Path, kv_type: KVType = "f16", adapter: Path | None = None) -> str:
+    """What a stored state depends on besides its text (hex digest): model file and adapter, KV type, llama.cpp and
+    processor."""
     system = llama_cpp.llama_print_system_info().decode("utf-8", "replace")
-    facts = (digest_of(path), kv_type, llama_cpp.__version__, system, str(SLICE_TOKENS))
+    adapted = hashlib.sha256(adapter.read_bytes()).hexdigest() if adapter else ""
+    facts = (digest_of(path), adapted, kv_type, llama_cpp.__version__, system, str(SLICE_TOKENS))
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

@@ -51,14 +51,18 @@ def log_odds(probability: float) -> float:
     return math.log(kept / (1 - kept))
 
 
-def read_probe(path: Path, model_digest: str, prompt_digest: str | None) -> Probe | None:
-    """The probe of a file, if it was fitted to a model file of this SHA-256 behind this prompt."""
+def read_probe(
+    path: Path, model_digest: str, prompt_digest: str | None, adapter_digest: str | None = None
+) -> Probe | None:
+    """The probe of a file, if it was fitted to a model file of this SHA-256 behind this prompt, with the adapter of
+    this SHA-256 or with none."""
     import numpy as np
 
     if not path.is_file():
         return None
     fitted = json.loads(path.read_text(encoding="utf-8"))
-    if (fitted["model"], fitted["prompt"]) != (model_digest, prompt_digest):
+    fitted_to = (fitted["model"], fitted["prompt"], fitted.get("adapter"))
+    if fitted_to != (model_digest, prompt_digest, adapter_digest):
         return None
     weights = np.array(fitted["weights"], np.float32)
     return Probe(tuple(fitted["layers"]), weights, fitted["intercept"], fitted["curve"])

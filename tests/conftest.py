@@ -44,11 +44,11 @@ def embedder() -> SentenceTransformerEmbedder:
 @pytest.fixture(scope="session")
 def language_model() -> Iterator[LlamaModel]:
     """The default language model; fetched when it is missing."""
-    from qa.commands import language_model_file, layers_of
+    from qa.commands import adapter_of, language_model_file, layers_of
     from qa.llama_model import LlamaModel
 
     path = language_model_file(None)
-    model = LlamaModel(path, layers=layers_of(path))
+    model = LlamaModel(path, layers=layers_of(path), adapter=adapter_of(path))
     yield model
     model.close()
 

@@ -15,7 +15,7 @@ from index.models.model_catalogue import CATALOGUE, DEFAULT_LANGUAGE_MODEL
 from qa.answerability import PROBE_FILE, Answerability, plain_probability, probe_for
 from qa.decoding.hidden_states import HiddenState
 from qa.language_model import prefix_key
-from qa.probe import Probe
+from qa.probe import Probe, log_odds
 from qa.prompt import no_passage_messages
 
 HIT: Any = SimpleNamespace(vector=0.5, rank=1)
@@ -46,7 +46,7 @@ def test_the_probe_in_the_repository_is_that_of_the_default_model_and_of_the_pro
     probe = probe_for(default.sha256)
     assert probe is not None
     assert probe.weights.shape == (len(probe.layers), 1536)
-    assert probe.curve["probe"] > 0 > probe.curve["nothing"]
+    assert probe.curve["probe"] > 0 > max(probe.curve["nothing"], probe.curve["before"])
 
 
 @pytest.mark.parametrize("changed", ["model", "prompt", None])
@@ -54,7 +54,7 @@ def test_a_probe_of_another_model_or_prompt_is_not_used(tmp_path: Path, changed:
     path = tmp_path / "probe.json"
     fitted = {
         "model": "abc", "prompt": prefix_key(no_passage_messages()), "layers": [3], "weights": [[1, 2]],
-        "intercept": 0.5, "curve": {"probe": 1, "nothing": 0, "not_first": 0, "intercept": 0},
+        "intercept": 0.5, "curve": {"probe": 1, "nothing": 0, "not_first": 0, "before": 0, "intercept": 0},
     }  # fmt: skip
     assert probe_for("abc", path) is None  # no file
     path.write_text(json.dumps(fitted | ({changed: "other"} if changed else {})))
@@ -63,7 +63,8 @@ def test_a_probe_of_another_model_or_prompt_is_not_used(tmp_path: Path, changed:
 
 def probe() -> Probe:
     weights = np.array([[1.0, 0.0, 2.0], [0.0, -3.0, 0.0]], np.float32)
-    return Probe((4, 9), weights, 0.25, {"probe": 2.0, "nothing": -0.5, "not_first": -3.0, "intercept": 1.0})
+    curve = {"probe": 2.0, "nothing": -0.5, "not_first": -3.0, "before": -0.4, "intercept": 1.0}
+    return Probe((4, 9), weights, 0.25, curve)
 
 
 def test_what_it_says_is_a_weighted_sum_over_states_of_length_1() -> None:
@@ -74,6 +75,20 @@ def test_what_it_says_is_a_weighted_sum_over_states_of_length_1() -> None:
     assert Answerability(probe()).of(HIT, reply(-4.0, hidden)) == pytest.approx(1 / (1 + math.exp(-logit)))
     second: Any = SimpleNamespace(vector=0.5, rank=2)
     assert Answerability(probe()).of(second, reply(-4.0, hidden)) == pytest.approx(1 / (1 + math.exp(3 - logit)))
+
+
+def test_behind_hopeless_passages_a_later_one_is_likelier_than_behind_one_that_answers() -> None:
+    hidden = np.array([[3.0, 0.0, 4.0], [0.0, 7.0, 0.0]], np.float32)
+    second: Any = SimpleNamespace(vector=0.5, rank=2)
+
+    def behind(*earlier: float) -> float:
+        return log_odds(Answerability(probe()).of(second, reply(-4.0, hidden), earlier))
+
+    assert behind(0.2) - behind(0.5) == pytest.approx(0.4 * math.log(4))
+    assert behind(0.1, 0.8, 0.3) == pytest.approx(behind(0.8))  # the likeliest counts
+    assert behind(0.0) == pytest.approx(behind(0.5) + 0.4 * 6)  # from 1 in 400 on all are as hopeless
+    assert behind(1.0) == pytest.approx(behind(0.5) - 0.4 * 6)
+    assert behind() == pytest.approx(behind(0.5))
 
 
 def test_without_a_probe_or_without_a_hidden_state_the_first_word_decides() -> None:

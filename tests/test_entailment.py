@@ -46,7 +46,7 @@ def test_the_probe_in_the_repository_is_that_of_the_default_model_and_of_the_pro
     probe = entailment_probe(default.sha256)
     assert probe is not None
     assert probe.weights.shape == (2 * len(probe.layers), 1536)
-    assert min(probe.curve["probe"], probe.curve["answerability"]) > 0 > probe.curve["not_first"]
+    assert min(probe.curve["probe"], probe.curve["answerability"]) > 0
     assert entailment_probe("0" * 64) is None
 
 
@@ -57,16 +57,13 @@ def test_it_reads_the_layers_that_answerability_reads() -> None:
 
 
 def test_with_a_probe_what_the_model_made_of_its_own_words_decides_and_it_is_asked_nothing() -> None:
-    curve = {"probe": 2, "answerability": 3, "not_first": -4, "intercept": -1}
+    curve = {"probe": 2, "answerability": 3, "intercept": -1}
     probe = Probe((5,), np.array([[1.0, 2.0], [0.0, 1.0]], np.float32), -0.2, curve)
     written = np.array([[3.0, 4.0], [1.0, 0.0]], np.float32)
     logit = 2 * (0.6 + 1.6 + 0.0 - 0.2) + 3 * math.log(0.7 / 0.3) - 1
     model = FakeLanguageModel([])
     assert said(model, 0.8, 0.7, probe, written) == pytest.approx(1 / (1 + math.exp(-logit)))
     assert said(model, 0.8, 1.0, probe, written) <= 1.0
-    later: Any = SimpleNamespace(article=ARTICLE, passage=HIT.passage, rank=2)
-    chance = Entailment(model, probe).of("-", 0.8, later, 0.7, written)
-    assert chance == pytest.approx(1 / (1 + math.exp(4 - logit)))
     assert not model.asked
 
 

@@ -826,7 +826,8 @@ def test_states_belong_to_one_file_and_one_kind_of_values(tiny_model: Path, tmp_
     copy.write_bytes(tiny_model.read_bytes())
     other.write_bytes(tiny_model.read_bytes()[:-1] + b"\x01")
     assert state_identity(tiny_model) == state_identity(copy) == state_identity(tiny_model, "f16")
-    assert len({state_identity(tiny_model), state_identity(other), state_identity(tiny_model, "q8_0")}) == 3
+    adapted = state_identity(tiny_model, adapter=other)
+    assert len({state_identity(tiny_model), state_identity(other), state_identity(tiny_model, "q8_0"), adapted}) == 4
     PrefillCache(None, state_identity(tiny_model))  # it is one that a cache takes
 
 

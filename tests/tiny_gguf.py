@@ -12,7 +12,7 @@ architecture asks for: src/llama-arch.cpp and src/models/ of llama.cpp.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,15 +35,24 @@ _Tensors = dict[str, _Array]  # a matrix is (out, in)
 _Value = str | bool | int | float | Sequence[str] | Sequence[int]
 
 
-def plain_model(path: Path) -> Path:
-    """Write a model of ordinary attention, the llama architecture."""
+def plain_model(path: Path, more: Mapping[str, _Array] | None = None) -> Path:
+    """Write a model of ordinary attention, the llama architecture; `more` is added to its tensors of these names."""
     # Of four seeds tried, one ended every reply at its first token and one ended none. A RandomState gives the same
     # numbers with every numpy; that is not promised of a Generator.
     random = np.random.RandomState(1)
     tensors = _both_ends(random, embedding=1.0)
     for layer in range(_LAYERS):
         tensors |= _attention(random, f"blk.{layer}.", query=3.0)
+    tensors |= {name: tensors[name] + added for name, added in (more or {}).items()}
     return _write(path, "llama", _ATTENTION, tensors)
+
+
+def plain_adapter(path: Path, low: Mapping[str, tuple[_Array, _Array]], alpha: float) -> Path:
+    """Write a LoRA adapter of plain_model: alpha / rank times b @ a is added to each tensor, of a (rank, into) and b
+    (out, rank)."""
+    parts = {f"{name}.lora_{part}": tensor for name, ab in low.items() for part, tensor in zip("ab", ab, strict=True)}
+    metadata = {"general.type": "adapter", "adapter.type": "lora", "adapter.lora.alpha": alpha}
+    return _write(path, "llama", _ATTENTION, parts, metadata)
 
 
 def sliding_model(path: Path) -> Path:
@@ -164,13 +173,16 @@ _F32_TENSOR = 0
 _ALIGNMENT = 32
 
 
-def _write(path: Path, architecture: str, sizes: dict[str, int], tensors: _Tensors) -> Path:
+def _write(
+    path: Path, architecture: str, sizes: dict[str, int], tensors: _Tensors, more: Mapping[str, _Value] | None = None
+) -> Path:
     sizes = {"context_length": CONTEXT_TOKENS, "embedding_length": _WIDTH, "block_count": _LAYERS} | sizes
     metadata = {
         "general.architecture": architecture,
         f"{architecture}.attention.layer_norm_rms_epsilon": 1e-6,
         **{f"{architecture}.{key}": value for key, value in sizes.items()},
         **{f"tokenizer.ggml.{key}": value for key, value in _tokenizer().items()},
+        **(more or {}),
     }
     header = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(metadata))
     header += b"".join(_string(key) + _typed(value) for key, value in metadata.items())

@@ -63,7 +63,8 @@ class Aborted(Exception):
 
 class LlamaContext:
     """A chat GGUF and its KV cache of `cells` tokens, which `sequences` sequences share. One thread owns it; any
-    may call `tokenize`. It can tell the hidden states of `layers`, from 0 and without the last.
+    may call `tokenize`. It can tell the hidden states of `layers`, from 0 and without the last. `adapter` is a LoRA
+    adapter of the model.
 
     Raises ModelFileError for a file that is no model, or when there is too little memory.
     """
@@ -77,6 +78,7 @@ class LlamaContext:
         threads: int | None,
         kv_type: KVType = "f16",
         layers: Sequence[int] = (),
+        adapter: Path | None = None,
     ) -> None:
         _silence()
         llama_cpp.llama_backend_init()
@@ -116,11 +118,22 @@ class LlamaContext:
         if not self._context:
             llama_cpp.llama_model_free(self._model)
             raise ModelFileError(f"Not enough memory for {cells} tokens of context with {path}. Ask for fewer.")
+        if adapter:
+            self._adapt(adapter)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self.batch_tokens = batch_tokens
         self._batch = llama_cpp.llama_batch_init(batch_tokens, 0, 1)
         self._tokenizing = threading.Lock()
         self._closed = False
+
+    def _adapt(self, path: Path) -> None:
+        """Put an adapter on the model; it is freed with it."""
+        adapter = llama_cpp.llama_adapter_lora_init(self._model, str(path).encode())
+        adapters, scales = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(adapter), (ctypes.c_float * 1)(1.0)
+        if not adapter or llama_cpp.llama_set_adapters_lora(self._context, adapters, 1, scales):
+            llama_cpp.llama_free(self._context)
+            llama_cpp.llama_model_free(self._model)
+            raise ModelFileError(f"{path} is not an adapter of this model. Install Sourcier again.")
 
     def close(self) -> None:
         """Free the memory. Afterwards `tokenize` raises RuntimeError, and nothing else may be called."""

@@ -32,7 +32,7 @@ from index.embedder import Embedder
 from index.search import Index
 from qa.answerability import DECLINE_BELOW
 from qa.answers import REPLY_TOKENS, Answer, Checked, Draft, Found
-from qa.commands import answerer_of, language_model_file, layers_of
+from qa.commands import adapter_of, answerer_of, language_model_file, layers_of
 from qa.language_model import Asker
 from qa.llama_model import DEFAULT_CONTEXT_TOKENS, LlamaModel, state_identity
 from qa.measuring.eval_command import index_paragraphs
@@ -105,8 +105,9 @@ class Sourcier:
     """(b) and (c)."""
 
     def __init__(self, path: Path, index: Index, embedder: Embedder, folder: Path, decline_below: float) -> None:
-        self.states = PrefillCache(folder, state_identity(path), memory_bytes=0)
-        self.model = LlamaModel(path, states=self.states, layers=layers_of(path))
+        adapter = adapter_of(path)
+        self.states = PrefillCache(folder, state_identity(path, adapter=adapter), memory_bytes=0)
+        self.model = LlamaModel(path, states=self.states, layers=layers_of(path), adapter=adapter)
         self._index = index
         self._answerer = answerer_of(index, embedder, self.model, path, decline_below)
 

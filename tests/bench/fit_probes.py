@@ -1,18 +1,19 @@
 """Fit the probes of qa/answerability.py (will this passage answer?) and qa/entailment.py (does this reply?).
 
     .venv/bin/python tests/bench/probe_pairs.py ../shared/data pairs.jsonl --corpus corpus/questions.jsonl
-    .venv/bin/python tests/bench/probe_states.py pairs.jsonl states.npz
+    .venv/bin/python tests/bench/probe_states.py pairs.jsonl states.npz     (with the adapter of train_adapter.py)
     .venv/bin/python tests/bench/fit_probes.py pairs.jsonl states.npz
     .venv/bin/python tests/bench/fit_probes.py odd.jsonl odd-states.npz --report
 
-Both are logistic regressions on what the model has made of a prompt in three of its layers: the first behind the
-question, the second of the reply (behind its last word, and the mean over all its words). A curve over what each says
-of pairs that it was not fitted to, and over a few other signals, makes a probability of it.
+Both are logistic regressions on what the model has made of a prompt in two of its layers: the first behind the
+question, the second of the reply (behind its last word, and the mean over all its words), fitted to the pairs that the
+adapter was trained on. A curve over what each says of the other pairs (a fifth of the paragraphs, or queries), and over
+a few other signals, makes a probability of it.
 
 A reply is right where its passage answers and it holds the marked answer; what is between right and wrong is left out.
 
-It prints areas under the ROC curve: of held-out pairs (five folds, by paragraph or query), or with --report of pairs
-that nothing was fitted to. For NoMIRACL a query counts once, with its likeliest passage of the first three.
+It prints areas under the ROC curve: of the fifth that only the curve was fitted to, or with --report of pairs that
+nothing was fitted to. For NoMIRACL a query counts once, with its likeliest passage of the first three.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from probe_pairs import Pair, read_pairs
+from probe_pairs import Pair, group_of, held_out_groups, read_pairs
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold
 
 from index.storage.checksums import digest_of
 from qa import answerability, entailment
+from qa.adapter import adapter_digest
 from qa.commands import language_model_file
 from qa.language_model import prefix_key
 from qa.measuring.measures import answer_recall, holds
@@ -44,7 +45,7 @@ from qa.prompt import no_passage_messages
 QUESTION_FREEDOM = 1e-3
 REPLY_FREEDOM = 3e-4
 # How much of what the model says itself (the log-probability of NOTHING) is added to what the probe says.
-NOTHING_SHARE = 0.1
+NOTHING_SHARE = 0.5
 # What a pair of squad2 counts for. Its questions were made to mislead: with 1, 2, 4, 6 its AUROC is .846 .872 .883
 # .886, and PIAF's .950 .949 .945 .943.
 SQUAD2_WEIGHT = 4.0
@@ -52,8 +53,6 @@ SQUAD2_WEIGHT = 4.0
 NOMIRACL_WEIGHT = 0.3
 # Shares of the marked answer's words in a reply: from the first on it is right, below the second it is wrong.
 RIGHT, WRONG = 0.8, 0.4
-FOLDS = 5
-
 States = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -69,10 +68,10 @@ class Read:
     nothing: Numbers
     replies: Sequence[str]
 
-    @property
-    def groups(self) -> list[str]:
-        """XQuAD has the same paragraphs in each language."""
-        return [f"{pair.set.partition('.')[0]} {pair.group}" for pair in self.pairs]
+    def held_out(self) -> Flags:
+        """Those that the adapter was not trained on."""
+        groups = held_out_groups(self.pairs)
+        return np.array([group_of(pair) in groups for pair in self.pairs])
 
     def of(self, *names: str) -> Flags:
         return np.array([pair.set.partition(".")[0] in names for pair in self.pairs])
@@ -95,14 +94,15 @@ def main() -> None:
     parser.add_argument("states", type=Path, help="what probe_states.py made of them")
     parser.add_argument("--report", action="store_true", help="fit nothing: tell of the probes as they are")
     given = parser.parse_args()
-    read = _read(given.pairs, given.states)
+    read = read_made(given.pairs, given.states)
     if given.report:
         _report(read)
     else:
         _fit(read)
 
 
-def _read(pairs: Path, states: Path) -> Read:
+def read_made(pairs: Path, states: Path) -> Read:
+    """Pairs, and what probe_states.py made of them."""
     with np.load(states) as read:
         known = read_pairs(pairs)
         return Read(
@@ -132,12 +132,12 @@ def _answers(read: Read) -> tuple[npt.NDArray[np.int64], Flags]:
 
 def _right(read: Read) -> tuple[npt.NDArray[np.int64], Flags]:
     """Whether each reply is right, and of which pairs that is known."""
-    labels = np.array([_is_right(pair, text) for pair, text in zip(read.pairs, read.replies, strict=True)])
+    labels = np.array([is_right(pair, text) for pair, text in zip(read.pairs, read.replies, strict=True)])
     return labels, labels >= 0
 
 
-def _is_right(pair: Pair, reply: str) -> int:
-    """-1: not known."""
+def is_right(pair: Pair, reply: str) -> int:
+    """Whether a reply is right, 1 or 0; -1: not known."""
     if pair.answers is None:
         return -1
     if pair.forced or not pair.answers:
@@ -152,58 +152,59 @@ def _weights(read: Read) -> Numbers:
     return np.where(read.of("squad2"), SQUAD2_WEIGHT, 1.0) * np.where(read.of("nomiracl"), NOMIRACL_WEIGHT, 1.0)
 
 
-def _levelled(read: Read, labels: npt.NDArray[np.int64]) -> Numbers:
+def _levelled(read: Read, labels: npt.NDArray[np.int64], use: Flags) -> Numbers:
     """For curves: halfway to counting a set with few pairs as much as one with many, and of each those that are right
     as much as the others."""
     kinds = [(pair.set, label) for pair, label in zip(read.pairs, labels.tolist(), strict=True)]
-    counts = Counter(kinds)
-    return np.array([counts[kind] ** -0.5 for kind in kinds])
+    counts = Counter(kind for kind, used in zip(kinds, use.tolist(), strict=True) if used)
+    return np.array([max(counts[kind], 1) ** -0.5 for kind in kinds])
 
 
 # -- fitting -----------------------------------------------------------------------------------------------------------
 
 
 def _fit(read: Read) -> None:
-    later = np.array([not pair.first for pair in read.pairs], float)
+    later, held_out = np.array([not pair.first for pair in read.pairs], float), read.held_out()
     answers, known = _answers(read)
-    question, held_out = _fit_question(read, answers, known)
-    signals = np.stack([held_out - NOTHING_SHARE * read.nothing, later], axis=1)
-    curve, chances = _curve(read, signals, answers, known)
-    _tell("the passage answers", read, chances, answers, known)
-    share, not_first = curve.coef_[0]
-    values = {
-        "probe": share,
-        "nothing": -NOTHING_SHARE * share,
-        "not_first": not_first,
-        "intercept": curve.intercept_[0],
-    }
-    _write(answerability.PROBE_FILE, read, question, values)
+    question = _fit_question(read, answers, known & ~held_out)
+    said = question.logits(read.question) - NOTHING_SHARE * read.nothing
+    # Not NoMIRACL: only of unanswerable queries it is known which later passages answer, and there none does.
+    labelled = known & held_out & ~read.of("nomiracl")
+    share, fixed, before = 1.0, 0.0, np.zeros(len(read.pairs))
+    for _ in range(3):  # how likely the passages before are is told by the curve itself
+        before = _before(read, share * said + fixed)
+        curve = _curve(read, np.stack([said, later, later * before], axis=1), answers, labelled)
+        share, fixed = float(curve.coef_[0][0]), float(curve.intercept_[0])
+    chances = curve.predict_proba(np.stack([said, later, later * before], axis=1))[:, 1]
+    _tell("the passage answers", read, chances, answers, known, held_out)
+    signals = ("not_first", "before")
+    values = {"probe": share, "nothing": -NOTHING_SHARE * share, **dict(zip(signals, curve.coef_[0][1:], strict=True))}
+    _write(answerability.PROBE_FILE, read, question, {**values, "intercept": fixed})
 
     right, judged = _right(read)
-    weights = _weights(read)
-    reply, said = (
-        _regression(read.reply, right, weights, judged, REPLY_FREEDOM),
-        _held_out(read, read.reply, right, weights, judged, REPLY_FREEDOM),
-    )
-    odds = np.log(chances / (1 - chances))
-    curve, chances = _curve(read, np.stack([said, odds, later], axis=1), right, judged & ~read.of("rte3"))
-    _tell("the reply is right", read, chances, right, judged)
-    _tell("the passage answers, as the reply tells", read, chances, answers, known)
-    values = dict(zip(("probe", "answerability", "not_first"), curve.coef_[0], strict=True))
+    reply = _regression(read.reply, right, _weights(read), judged & ~held_out, REPLY_FREEDOM)
+    signals = np.stack([reply.logits(read.reply), np.log(chances / (1 - chances))], axis=1)
+    curve = _curve(read, signals, right, judged & held_out & ~read.of("rte3", "nomiracl"))
+    replies = curve.predict_proba(signals)[:, 1]
+    _tell("the reply is right", read, replies, right, judged, held_out)
+    _tell("the passage answers, as the reply tells", read, replies, answers, known, held_out)
+    values = dict(zip(("probe", "answerability"), curve.coef_[0], strict=True))
     _write(entailment.PROBE_FILE, read, reply, {**values, "intercept": curve.intercept_[0]})
 
 
-def _fit_question(read: Read, answers: npt.NDArray[np.int64], known: Flags) -> tuple[Fitted, Numbers]:
+def _fit_question(read: Read, answers: npt.NDArray[np.int64], use: Flags) -> Fitted:
     """The likeliest passage of an answerable NoMIRACL query counts as one that answers: the likeliest to the model
-    itself, then to a probe that was fitted so, in other folds."""
+    itself, then to a probe that was fitted so."""
     likely: Numbers = -read.nothing
-    weights = _weights(read)
+    held_out = read.held_out()
     for _ in range(2):
-        labels, use, mine = answers.copy(), known.copy(), weights.copy()
+        labels, among, weights = answers.copy(), use.copy(), _weights(read)
         for best in _likeliest(read, answers, likely):
-            labels[best], use[best], mine[best] = 1, True, 1.0
-        likely = _held_out(read, read.question, labels, mine, use, QUESTION_FREEDOM)
-    return _regression(read.question, labels, mine, use, QUESTION_FREEDOM), likely
+            if not held_out[best]:
+                labels[best], among[best], weights[best] = 1, True, 1.0
+        fitted = _regression(read.question, labels, weights, among, QUESTION_FREEDOM)
+        likely = fitted.logits(read.question)
+    return fitted
 
 
 def _likeliest(read: Read, answers: npt.NDArray[np.int64], likely: Numbers) -> list[int]:
@@ -213,38 +214,33 @@ def _likeliest(read: Read, answers: npt.NDArray[np.int64], likely: Numbers) -> l
     return [max(numbers, key=lambda number: likely[number]) for numbers in passages.values()]
 
 
-def _held_out(
-    read: Read, states: States, labels: npt.NDArray[np.int64], weights: Numbers, use: Flags, freedom: float
-) -> Numbers:
-    """Each pair's logit by a probe that was fitted to other groups."""
-    logits = np.empty(len(labels))
-    for fitted, others in GroupKFold(FOLDS).split(states, labels, read.groups):
-        among = np.zeros(len(labels), bool)
-        among[fitted] = True
-        logits[others] = _regression(states, labels, weights, use & among, freedom).logits(states[others])
-    return logits
+def _before(read: Read, odds: Numbers) -> Numbers:
+    """The natural log-odds of the likeliest passage that was found before it for the same question; 0 where none was.
+
+    A paragraph and the one nearest to the question: whichever was found first. Others: in the order of the pairs."""
+    furthest = answerability.FURTHEST_ODDS
+    kept, before = np.clip(odds, -furthest, furthest), np.zeros(len(read.pairs))
+    asked: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for number, pair in enumerate(read.pairs):
+        asked[pair.set, pair.group, pair.question].append(number)
+    for numbers in asked.values():
+        ordered = sorted(numbers, key=lambda number: not read.pairs[number].first)
+        for place, number in enumerate(ordered):
+            if not read.pairs[number].first and place:
+                before[number] = max(kept[other] for other in ordered[:place])
+    return before
 
 
 def _regression(states: States, labels: npt.NDArray[np.int64], weights: Numbers, use: Flags, freedom: float) -> Fitted:
-    mean, spread = states.mean(axis=0), states.std(axis=0) + 1e-9
-    fit = LogisticRegression(C=freedom, max_iter=300, tol=1e-3)
+    mean, spread = states[use].mean(axis=0), states[use].std(axis=0) + 1e-9
+    fit = LogisticRegression(C=freedom, max_iter=400, tol=1e-3)
     fit.fit((states[use] - mean) / spread, labels[use], weights[use])
     over_states = (fit.coef_[0] / spread).astype(np.float64)
     return Fitted(over_states, float(fit.intercept_[0] - over_states @ mean))
 
 
-def _curve(
-    read: Read, signals: Numbers, labels: npt.NDArray[np.int64], use: Flags
-) -> tuple[LogisticRegression, Numbers]:
-    """Over all of `use`; and each pair's probability by a curve of other groups."""
-    weights, chances = _levelled(read, labels), np.empty(len(labels))
-    for fitted, others in GroupKFold(FOLDS).split(signals, labels, read.groups):
-        among = np.zeros(len(labels), bool)
-        among[fitted] = True
-        among &= use
-        curve = LogisticRegression(C=10.0).fit(signals[among], labels[among], weights[among])
-        chances[others] = curve.predict_proba(signals[others])[:, 1]
-    return LogisticRegression(C=10.0).fit(signals[use], labels[use], weights[use]), chances
+def _curve(read: Read, signals: Numbers, labels: npt.NDArray[np.int64], use: Flags) -> LogisticRegression:
+    return LogisticRegression(C=10.0).fit(signals[use], labels[use], _levelled(read, labels, use)[use])
 
 
 def _write(path: Path, read: Read, fitted: Fitted, curve: dict[str, float]) -> None:
@@ -252,6 +248,7 @@ def _write(path: Path, read: Read, fitted: Fitted, curve: dict[str, float]) -> N
     probe = {
         "model": digest_of(language_model_file(None)),
         "prompt": prefix_key(no_passage_messages()),
+        "adapter": adapter_digest(digest_of(language_model_file(None))),
         "pairs": dict(Counter(pair.set for pair in read.pairs)),
         "curve": {name: round(float(value), 3) for name, value in curve.items()},
         "layers": answerability.LAYERS,
@@ -265,18 +262,7 @@ def _write(path: Path, read: Read, fitted: Fitted, curve: dict[str, float]) -> N
 
 
 def _report(read: Read) -> None:
-    digest = digest_of(language_model_file(None))
-    asked, said = answerability.probe_for(digest), entailment.entailment_probe(digest)
-    if asked is None or said is None:
-        raise SystemExit("The probes belong to another model or prompt: fit them.")
-    layers = len(answerability.LAYERS)
-    chances, replies = np.empty(len(read.pairs)), np.empty(len(read.pairs))
-    for number, pair in enumerate(read.pairs):
-        hidden = read.question[number].reshape(layers, -1)
-        chances[number] = asked.probability(hidden, nothing=read.nothing[number], not_first=not pair.first)
-        of_reply = read.reply[number].reshape(2 * layers, -1)
-        odds = float(np.log(chances[number] / (1 - chances[number])))
-        replies[number] = said.probability(of_reply, answerability=odds, not_first=not pair.first)
+    chances, replies = chances_of(read)
     answers, known = _answers(read)
     right, judged = _right(read)
     _tell("the passage answers", read, chances, answers, known)
@@ -284,10 +270,36 @@ def _report(read: Read) -> None:
     _tell("the passage answers, as the reply tells", read, replies, answers, known)
 
 
-def _tell(what: str, read: Read, chances: Numbers, labels: npt.NDArray[np.int64], known: Flags) -> None:
+def chances_of(read: Read) -> tuple[Numbers, Numbers]:
+    """Of each pair the probabilities, in 0..1, that the passage answers and that the reply is right, by the probes as
+    they are."""
+    digest = digest_of(language_model_file(None))
+    asked, said = answerability.probe_for(digest), entailment.entailment_probe(digest)
+    if asked is None or said is None:
+        raise SystemExit("The probes belong to another model, adapter or prompt: fit them.")
+    layers, pairs = len(answerability.LAYERS), read.pairs
+
+    def chance(number: int, before: float, not_first: bool) -> float:
+        hidden = read.question[number].reshape(layers, -1)
+        signals = {"nothing": float(read.nothing[number]), "not_first": not_first, "before": before}
+        return asked.probability(hidden, **signals)
+
+    alone = np.array([chance(number, 0.0, False) for number in range(len(pairs))])
+    before = _before(read, np.log(alone / (1 - alone)))
+    chances, replies = np.empty(len(pairs)), np.empty(len(pairs))
+    for number, pair in enumerate(pairs):
+        chances[number] = chance(number, before[number], not pair.first)
+        odds = float(np.log(chances[number] / (1 - chances[number])))
+        replies[number] = said.probability(read.reply[number].reshape(2 * layers, -1), answerability=odds)
+    return chances, replies
+
+
+def _tell(
+    what: str, read: Read, chances: Numbers, labels: npt.NDArray[np.int64], known: Flags, among: Flags | bool = True
+) -> None:
     print(f"\n{what}\n{'':12}{'pairs':>7}{'true':>7}{'AUROC':>7}{'rightly judged at .5':>22}")
     for name in dict.fromkeys(pair.set for pair in read.pairs):
-        own = np.array([pair.set == name for pair in read.pairs])
+        own = np.array([pair.set == name for pair in read.pairs]) & among
         if name.startswith("nomiracl"):
             queries = _queries(read, own)
             likely = np.array([chances[numbers[:3]].max() for numbers in queries])

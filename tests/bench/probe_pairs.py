@@ -44,6 +44,7 @@ from qa.measuring.measures import holds
 XQUAD_LANGUAGES = ("es", "de", "ro", "ar")
 # NoMIRACL's longest passages are cut, as the index would.
 LONGEST = 1500
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,17 @@ def main() -> None:
 
 def read_pairs(path: Path) -> list[Pair]:
     return [Pair(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def group_of(pair: Pair) -> str:
+    """XQuAD has the same paragraphs in each language."""
+    return f"{pair.set.partition('.')[0]} {pair.group}"
+
+
+def held_out_groups(pairs: Sequence[Pair]) -> set[str]:
+    """A fifth of the groups: what the adapter is not trained on, so that curves can be fitted to it."""
+    groups, random = sorted(set(map(group_of, pairs))), np.random.RandomState(0)
+    return {group for group in groups if random.randint(FOLDS) == FOLDS - 1}
 
 
 def article_of(pair: Pair) -> Article:

@@ -1,4 +1,5 @@
-"""What the default model makes of pairs of a passage and a question: the states that fit_probes.py fits probes to.
+"""What the default model, with its adapter, makes of pairs of a passage and a question: the states that fit_probes.py
+fits probes to.
 
     .venv/bin/python tests/bench/probe_states.py pairs.jsonl states.npz
     .venv/bin/python tests/bench/probe_states.py odd.jsonl nomiracl.npz --sets nomiracl --passages 3 --sample 240
@@ -27,7 +28,7 @@ from probe_pairs import Pair, article_of, read_pairs
 import qa  # noqa: F401 - says how OpenMP threads wait, before llama_cpp or torch is loaded
 from index.progress import TerminalProgress
 from qa.answerability import LAYERS
-from qa.commands import language_model_file
+from qa.commands import adapter_of, language_model_file
 from qa.decoding.hidden_states import HiddenState
 from qa.decoding.reply_stream import ReplyStream
 from qa.decoding.request import Request, in_slices
@@ -51,7 +52,8 @@ def main() -> None:
     pairs = read_pairs(given.pairs)
     chosen = [number for number, pair in enumerate(pairs) if _is_of(pair, given.sets)]
     wanted = _sample(_first_passages(chosen, pairs, given.passages), pairs, given.sample)
-    model = LlamaModel(language_model_file(None), layers=LAYERS)
+    path = language_model_file(None)
+    model = LlamaModel(path, layers=LAYERS, adapter=adapter_of(path))
     rows: list[dict[str, Any]] = []
     with contextlib.suppress(KeyboardInterrupt), TerminalProgress(unit="pairs") as progress:
         for done, number in enumerate(wanted, start=1):

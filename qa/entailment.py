@@ -4,9 +4,9 @@ Numbers, names and words can all stand in the passage and the sentence be false:
 France", where France is in the west. What the model has made of passage, question and sentence while it wrote the
 sentence tells more than what it says when it is asked afterwards, so a linear probe reads its hidden states, behind the
 last word and on average over all of them (Orgad et al., "LLMs Know More Than They Show", ICLR 2025). It costs nothing:
-these states are computed anyway. Of replies to held-out questions it has an AUROC of .86 (squad2), .92 (PIAF) and .92
-(sample newspaper); a probe on the model's state behind "Does the passage say that: ... Yes or no?" .73, .84 and .84,
-and adds nothing to it.
+these states are computed anyway. Of replies to held-out questions it has an AUROC of .92 (squad2), .94 (PIAF) and .94
+(sample newspaper). Without the adapter it had .88, .93 and .93, and a probe on the model's state behind "Does the
+passage say that: ... Yes or no?" .73, .84 and .84, which adds nothing to it.
 
 The probe belongs to one model file behind one prompt. Another model is asked whether its passage says the sentence, and
 its odds of Yes against No count: half a second more for each sentence on two cores.

@@ -181,7 +181,8 @@ def _replay(given: argparse.Namespace) -> None:
     outcomes = list(evaluate(answerer, index, questions))
     summary = summarise(outcomes)
     if given.json:
-        print(json.dumps({**asdict(summary), "questions": [asdict(one) for one in outcomes]}, ensure_ascii=False))
+        facts = {"settings": {"decline_below": given.decline_below}, "asked": len(outcomes), **asdict(summary)}
+        print(json.dumps({**facts, "questions": [asdict(one) for one in outcomes]}, ensure_ascii=False))
     else:
         print(table(summary))
 

@@ -13,7 +13,7 @@ from fakes import FakeEmbedder
 
 from index.build import build
 from index.search import Index
-from qa.answerability import DECLINE_BELOW, QUOTE_FROM, QUOTE_UNLIKELY_FROM, WRITE_FROM
+from qa.answerability import DECLINE_BELOW, QUOTE_FROM, QUOTE_UNLIKELY_FROM, WRITE_FROM, Answerability
 from qa.answers import Answer, Answerer, Checked, Draft, Found, question_language
 from qa.conversation import Turn
 from qa.entailment import Entailment
@@ -416,6 +416,26 @@ def judged_by(
 ) -> Answer:
     entailment: Any = judge
     return last(list(Answerer(index, FakeEmbedder(), model, bar, entailment=entailment).ask(question, (), 2)))
+
+
+class Reader(Answerability):
+    """Finds passages as likely as it is told to, and remembers how likely those before each were."""
+
+    def __init__(self, *chances: float) -> None:
+        self.chances = deque(chances)
+        self.before: list[tuple[float, ...]] = []
+
+    def of(self, _hit: object, _reply: object, earlier: Sequence[float] = ()) -> float:
+        self.before.append(tuple(earlier))
+        return self.chances.popleft()
+
+
+def test_a_passage_is_judged_by_how_likely_those_before_it_were_for_the_same_question(index: Index) -> None:
+    reader = Reader(0.1, 0.2, 0.15, 0.05)
+    answerer = Answerer(index, FakeEmbedder(), FakeLanguageModel(["-"] * 4, [NO] * 4), answerability=reader)
+    for _ in range(2):
+        assert not last(list(answerer.ask(QUESTION, (), 2))).answered
+    assert reader.before == [(), (0.1,), (), (0.15,)]
 
 
 @pytest.mark.parametrize("chance", [DECLINE_BELOW, DECLINE_BELOW - 0.01])

@@ -4,8 +4,8 @@ What the model would write says little of what it knows: asked about what a pass
 middle of it the two cases differ, so a linear probe reads the hidden state behind the question (Slobodkin et al., "The
 Curious Case of Hallucinatory (Un)answerability", EMNLP 2023). It costs nothing: that state is computed anyway.
 
-The probe belongs to one model file behind one prompt. Another model is judged by how likely it is to say NOTHING.
-tests/bench/fit_probes.py fits the probe.
+The probe belongs to one model file with its adapter (qa/adapter.py) behind one prompt. Another model is judged by how
+likely it is to say NOTHING. tests/bench/fit_probes.py fits the probe.
 """
 
 from __future__ import annotations

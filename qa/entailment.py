@@ -8,8 +8,8 @@ these states are computed anyway. Of replies to held-out questions it has an AUR
 (sample newspaper). Without the adapter it had .88, .93 and .93, and a probe on the model's state behind "Does the
 passage say that: ... Yes or no?" .73, .84 and .84, which adds nothing to it.
 
-The probe belongs to one model file behind one prompt. Another model is asked whether its passage says the sentence, and
-its odds of Yes against No count: half a second more for each sentence on two cores.
+The probe belongs to one model file with its adapter (qa/adapter.py) behind one prompt. Another model is asked whether
+its passage says the sentence, and its odds of Yes against No count: half a second more for each sentence on two cores.
 tests/bench/fit_probes.py fits the probe.
 """
 

@@ -66,7 +66,7 @@ class LlamaContext:
     may call `tokenize`. It can tell the hidden states of `layers`, from 0 and without the last. `adapter` is a LoRA
     adapter of the model.
 
-    Raises ModelFileError for a file that is no model, or when there is too little memory.
+    Raises ModelFileError for a file that is no model or no adapter of it, or when there is too little memory.
     """
 
     def __init__(

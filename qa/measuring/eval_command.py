@@ -129,7 +129,7 @@ def evaluate_command(
     from qa.measuring.evaluation_rows import Rows
     from qa.measuring.labelled_questions import check_distinct, one_half, sample
 
-    per_file, paragraphs = _read(files, articles, language)
+    per_file, paragraphs = questions_and_paragraphs(files, articles, language)
     questions = sample([one for own in per_file for one in one_half(own, half)], sample_size, seed)
     check_distinct(questions)
     if not questions:
@@ -156,7 +156,7 @@ def evaluate_command(
             path = None if search_only else language_model_file(language_model)
             vectors, name = load_embedder(embedder)
             if paragraphs is not None:
-                home = home / EVAL_FOLDER / _folder_name(files, articles, paragraphs, language)
+                home = home / EVAL_FOLDER / folder_name(files, articles, paragraphs, language)
                 index_paragraphs(paragraphs, home, vectors, name, language)
             with _loaded(home, vectors, path, states_gb, kv_type, decline_below) as (answerer, index):
                 try:
@@ -175,7 +175,7 @@ def evaluate_command(
         sys.exit(130)
 
 
-def _read(
+def questions_and_paragraphs(
     files: Sequence[Path], articles: Path | None, language: str | None
 ) -> tuple[list[list[LabelledQuestion]], list[Paragraph] | None]:
     """The questions of each file, and the paragraphs that they are asked over; None for those of the home's index."""
@@ -208,7 +208,7 @@ def _corpus_digest(home: Path) -> str:
     return Manifest.read(current_folder(home)).corpus_digest
 
 
-def _folder_name(
+def folder_name(
     files: Sequence[Path], articles: Path | None, paragraphs: Sequence[Paragraph], language: str | None
 ) -> str:
     """The name of the paragraphs' file, and what tells its paragraphs from others: they are embedded once."""

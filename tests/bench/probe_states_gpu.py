@@ -50,8 +50,6 @@ def main() -> None:
 class Tokens:
     """Prompts as tokens of the default model. `prefix`: what all begin with, once one was made."""
 
-    longest = LONGEST_TOKENS
-
     def __init__(self) -> None:
         from qa.commands import language_model_file
         from qa.decoding.chat_template import ChatTemplate

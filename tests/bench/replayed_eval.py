@@ -1,14 +1,16 @@
-"""`sourcier eval`, with the model's part done on a machine with a CUDA card: 300 questions in minutes instead of an hour.
+"""`sourcier eval`, with the model's part done on a machine with a CUDA card: 300 questions in minutes, not an hour.
 
-    .venv/bin/python tests/bench/replayed_eval.py record prompts.jsonl odd-piaf.json --articles ../shared/data/piaf/piaf-v1.1.json --language fr --sample 300
+    .venv/bin/python tests/bench/replayed_eval.py record prompts.jsonl odd-piaf.json --language fr --sample 300 \\
+        --articles ../shared/data/piaf/piaf-v1.1.json
     .venv/bin/python tests/bench/replayed_eval.py pack prompts.jsonl prompts.json.gz
     python probe_states_gpu.py read model.gguf prompts.json.gz states.npz --adapter adapter.npz       # there
-    .venv/bin/python tests/bench/replayed_eval.py replay prompts.jsonl states.npz odd-piaf.json --articles ... --json
+    .venv/bin/python tests/bench/replayed_eval.py replay prompts.jsonl states.npz odd-piaf.json --language fr \\
+        --sample 300 --articles ../shared/data/piaf/piaf-v1.1.json --json
 
 `record` searches for each question and notes every prompt that could be asked; `replay` answers the questions with what
 the model made of them. All but the model runs here and is what runs for a reader: search, both probes, checks,
 citations. Follow-ups are left out, for what they mean is asked of the model too.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ from qa.commands import language_model_file
 from qa.entailment import Entailment, entailment_probe
 from qa.evaluation import evaluate
 from qa.language_model import Message
-from qa.measuring.eval_command import EVAL_FOLDER, _folder_name, _read, index_paragraphs
+from qa.measuring.eval_command import EVAL_FOLDER, folder_name, index_paragraphs, questions_and_paragraphs
 from qa.measuring.evaluation_summary import summarise, table
 from qa.measuring.labelled_questions import LabelledQuestion, one_half, sample
 
@@ -126,11 +128,11 @@ class _Hopeless(Answerability):
 
 
 def _questions(given: argparse.Namespace, embedder: Any, name: str) -> tuple[list[LabelledQuestion], Index]:
-    per_file, paragraphs = _read((given.questions,), given.articles, given.language)
+    per_file, paragraphs = questions_and_paragraphs((given.questions,), given.articles, given.language)
     questions = sample([one for own in per_file for one in one_half(own, given.half)], given.sample, 0)
     home = given.home
     if paragraphs is not None:
-        home = home / EVAL_FOLDER / _folder_name((given.questions,), given.articles, paragraphs, given.language)
+        home = home / EVAL_FOLDER / folder_name((given.questions,), given.articles, paragraphs, given.language)
         index_paragraphs(paragraphs, home, embedder, name, given.language)
     return [one for one in questions if not one.history], Index(home, embedder)
 

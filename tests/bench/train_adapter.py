@@ -79,7 +79,7 @@ def main() -> None:
 def _pack(pairs: Path, states: Path, out: Path) -> None:
     from fit_probes import chances_of, read_made
     from probe_pairs import group_of, held_out_groups
-    from probe_states_gpu import Tokens
+    from probe_states_gpu import LONGEST_TOKENS, Tokens
 
     read = read_made(pairs, states)
     chances, likely = chances_of(read)
@@ -91,13 +91,10 @@ def _pack(pairs: Path, states: Path, out: Path) -> None:
         hopeless = max(chances[number], likely[number]) < HOPELESS
         wanted = _wanted(pair, reply.strip(), float(likely[number]), number in best, hopeless)
         passage, question = tokens.of_pair(pair)
-        if wanted and len(passage) <= tokens.longest:
-            text = wanted.pop("reply")
-            spoken = {name: tokens.of_text(wanted.pop(name)) for name in ("fallback",) if wanted.get(name)}
-            hinted = tokens.of_pair(pair, wanted.pop("hint"))[1] if "hint" in wanted else None
-            reply_tokens = tokens.of_text(text) if text else None
-            prompt = {"passage": passage, "question": question, "hinted": hinted}
-            examples.append({**prompt, "reply": reply_tokens, **wanted, **spoken})
+        if wanted and len(passage) <= LONGEST_TOKENS:
+            texts = {name: tokens.of_text(wanted[name]) for name in ("reply", "fallback") if wanted.get(name)}
+            hinted = tokens.of_pair(pair, wanted["hint"])[1] if wanted.get("hint") else None
+            examples.append({**wanted, **texts, "passage": passage, "question": question, "hinted": hinted})
     with gzip.open(out, "wt") as file:
         json.dump({**tokens.facts(), "examples": examples}, file)
 
@@ -269,6 +266,7 @@ def _loss(qwen: Any, given: dict[str, Any], batch: Sequence[dict[str, Any]]) -> 
 def _write(adapter: Path) -> None:
     """As llama.cpp reads it (src/llama-adapter.cpp), with what it belongs to beside it."""
     from gguf import GGUFWriter
+    from qwen2 import SCALE
 
     from index.storage.checksums import digest_of
     from qa.adapter import ADAPTER_FACTS, ADAPTER_FILE
@@ -281,7 +279,7 @@ def _write(adapter: Path) -> None:
         writer = GGUFWriter(ADAPTER_FILE, "qwen2")
         writer.add_type("adapter")
         writer.add_string("adapter.type", "lora")
-        writer.add_float32("adapter.lora.alpha", 2.0 * rank)  # qwen2.SCALE
+        writer.add_float32("adapter.lora.alpha", SCALE * rank)  # llama.cpp divides it by the rank
         for name in sorted(saved.files):
             writer.add_tensor(name, saved[name])
     writer.write_header_to_file()

@@ -179,8 +179,8 @@ def _fit(read: Read) -> None:
         share, fixed = float(curve.coef_[0][0]), float(curve.intercept_[0])
     chances = curve.predict_proba(np.stack([said, later, later * before], axis=1))[:, 1]
     _tell("the passage answers", read, chances, answers, known, held_out)
-    signals = ("not_first", "before")
-    values = {"probe": share, "nothing": -NOTHING_SHARE * share, **dict(zip(signals, curve.coef_[0][1:], strict=True))}
+    _, not_first, behind = curve.coef_[0]
+    values = {"probe": share, "nothing": -NOTHING_SHARE * share, "not_first": not_first, "before": behind}
     _write(answerability.PROBE_FILE, read, question, {**values, "intercept": fixed})
 
     right, judged = _right(read)

@@ -107,6 +107,26 @@ def test_what_was_measured_in_a_bad_moment_is_tried_again() -> None:
     assert lookahead.worth(1) in (2, 3)
 
 
+def test_a_first_measurement_made_in_a_bad_moment_is_soon_made_again() -> None:
+    lookahead, measured = Lookahead(16), {1}
+    for _ in range(150):
+        rows = 1 + lookahead.worth(1)
+        lookahead.took(rows, seconds(WITH_VNNI, rows) if rows in measured else 60.0)
+        measured.add(rows)
+        if rows > 1:
+            lookahead.turned_out((rows - 1) // 2, rows - 1)
+    assert lookahead.worth(1) in (2, 3)
+
+
+def test_a_bad_moment_now_and_then_changes_nothing() -> None:
+    lookahead = learnt(WITH_VNNI, 1, 0, 1, 3)
+    worth = lookahead.worth(1)
+    for _ in range(20):
+        lookahead.took(1 + worth, 60.0)
+        lookahead.took(1 + worth, seconds(WITH_VNNI, 1 + worth))
+        assert lookahead.worth(1) == worth
+
+
 def test_trying_costs_little() -> None:
     """Of the first hundred decodings, few take as many rows as do not pay."""
     lookahead, spent, least = Lookahead(16), 0.0, 0.0

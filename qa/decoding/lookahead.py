@@ -12,6 +12,7 @@ and 16 rows no longer than 12. So Lookahead measures while it goes on.
 from __future__ import annotations
 
 from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
 
 # Tokens that must have stood together before. A single one says little: it counts only where it stood once.
@@ -19,8 +20,9 @@ _LONGEST_MATCH = 3
 # What a row more is taken to cost, in times of one row, before it was tried; less than on any machine seen, so that it
 # is tried.
 _UNTRIED_ROW = 0.25
-# Decodings after which a measurement is forgotten: it may have been made in a bad moment.
-_KEPT_FOR = 500
+# Decodings after which a measurement is forgotten, for each time that so many rows were measured, and at most: it may
+# have been made in a bad moment, the first more likely than all of many.
+_KEPT_FOR_EACH, _KEPT_FOR = 25, 500
 # How much the newest measurement of so many rows counts beside those before.
 _NEWEST = 0.3
 # Guesses taken to have been right, and tried, before any was: on tuning halves three of four are right.
@@ -42,7 +44,9 @@ class Lookahead:
         self._most_rows = most_rows
         self._decodings = 0
         self._seconds: dict[int, float] = {}  # by rows; what a decoding of so many takes
+        self._last: dict[int, float] = {}  # by rows; what the last one took
         self._measured: dict[int, int] = {}  # by rows; after how many decodings
+        self._times: Counter[int] = Counter()  # by rows; measured so often, forgotten measurements included
         self._right, self._tried = _RIGHT_BEFORE, _TRIED_BEFORE
 
     def worth(self, writers: int) -> int:
@@ -58,13 +62,20 @@ class Lookahead:
         return best
 
     def took(self, rows: int, seconds: float) -> None:
-        """So many seconds were taken by a decoding of so many rows in which nothing was done but write."""
+        """So many seconds were taken by a decoding of so many rows in which nothing was done but write.
+
+        What else the machine does only ever makes it longer, so of two in a row the shorter counts: where one of a
+        hundred takes 20 times as long, that writes 1 to 27 % faster (simulated with the costs of both machines).
+        """
         self._decodings += 1
-        before = self._seconds.get(rows, seconds)
-        self._seconds[rows] = before + _NEWEST * (seconds - before)
+        shorter = min(seconds, self._last.get(rows, seconds))
+        self._last[rows] = seconds
+        before = self._seconds.get(rows, shorter)
+        self._seconds[rows] = before + _NEWEST * (shorter - before)
         self._measured[rows] = self._decodings
+        self._times[rows] += 1
         for other, measured in [*self._measured.items()]:
-            if self._decodings - measured > _KEPT_FOR:
+            if self._decodings - measured > min(_KEPT_FOR, _KEPT_FOR_EACH * self._times[other]):
                 del self._seconds[other], self._measured[other]
 
     def turned_out(self, right: int, guessed: int) -> None:

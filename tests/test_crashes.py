@@ -188,6 +188,7 @@ def test_killed_at_twenty_random_moments(tmp_path: Path, home: Path, builders: B
     assert killed >= 10, (killed, finished)
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_on_the_disk(tmp_path: Path, home: Path, builders: Builders) -> None:
     """Before each file it opens and each name it changes, until a build comes through alive."""
     articles = write_articles(tmp_path / "new.jsonl", NEW)

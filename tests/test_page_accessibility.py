@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +42,15 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fetch_axe(tmp_path_factory.mktemp("axe"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["fr", "en"])
-@pytest.mark.parametrize("size", ["phone", "desk"])
+def combinations_of(*choices: Sequence[str]) -> list[Any]:
+    """All of them; those at once where every choice is its first, or every one its last, the others with slow tests."""
+    ends = [tuple(of[end] for of in choices) for end in (0, -1)]
+    return [pytest.param(*one, marks=() if one in ends else pytest.mark.slow) for one in product(*choices)]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "language", "size"), combinations_of(["light", "dark"], ["en", "fr"], ["desk", "phone"])
+)
 def test_axe_finds_nothing_in_any_state(
     browser: Browser, axe: Path, tmp_path: Path, scheme: str, language: str, size: str
 ) -> None:
@@ -125,8 +133,7 @@ def test_axe_finds_nothing_in_any_state(
     assert len(seen) == 19
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize(("scheme", "language"), combinations_of(["light", "dark"], ["fr", "en"]))
 def test_axe_finds_nothing_on_the_other_pages(browser: Browser, axe: Path, scheme: str, language: str) -> None:
     app, _ = make_app(bridge_script(), [found_bridge(), declined()])
     how: dict[str, Any] = {"locale": LOCALES[language], "color_scheme": scheme, "reduced_motion": "reduce"}

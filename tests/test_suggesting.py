@@ -345,6 +345,7 @@ def test_closing_ends_the_thread(beside: Beside) -> None:
 # -- with the models ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.models
 def test_the_models_make_a_question_that_its_article_answers(
     tmp_path: Path,

@@ -121,12 +121,6 @@ class LanguageModel(Protocol):
         when leaving it early.
         """
 
-    def read_replies(
-        self, messages: Sequence[Message], replies: Sequence[str], asker: Asker = NOBODY
-    ) -> list[npt.NDArray[np.float32] | None]:
-        """What the model makes of each of these replies, had it written so: as Reply.hidden_of tells of its own words.
-        None when cancelled, of an empty one, and from a model that tells none. Not refused because others wait."""
-
     def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
         """Natural log-probability of each choice's first token as the first of the reply, in the order given; all are
         -inf when cancelled. It is part of an answer that has begun, so it is not refused because others wait."""

@@ -19,10 +19,9 @@ from index.errors import ModelFileError
 from index.storage.checksums import digest_of
 from qa.decoding.chat_template import ChatTemplate
 from qa.decoding.decode_loop import BATCH_ROWS, RUNNING, DecodeLoop, Work
-from qa.decoding.hidden_states import HiddenState
 from qa.decoding.llama_context import KVType, LlamaContext
 from qa.decoding.read_before import FIRST_FREE, PREFIX_TOKENS
-from qa.decoding.reply_stream import ReplyStream, impression_of, next_of, told_of
+from qa.decoding.reply_stream import ReplyStream, impression_of, next_of
 from qa.decoding.request import SLICE_TOKENS, Prompt, Request, in_slices
 from qa.errors import PromptTooLong
 from qa.language_model import NOBODY, Asker, Message, kept_key, prefix_key
@@ -97,20 +96,6 @@ class LlamaModel:
     def score(self, messages: Sequence[Message], choices: Sequence[str], asker: Asker = NOBODY) -> list[float]:
         """See LanguageModel.score."""
         return impression_of(self._request(messages, asker, scored=self._firsts(choices), begun=True)).scores
-
-    def read_replies(
-        self, messages: Sequence[Message], replies: Sequence[str], asker: Asker = NOBODY
-    ) -> list[HiddenState | None]:
-        """See LanguageModel.read_replies."""
-        given = [self._tokens(reply) for reply in replies]
-        prompts = [self._prompt(messages, len(tokens)) for tokens in given]
-        requests = [
-            Request(prompt.followed_by(tokens), 0, (), asker, told=len(tokens), begun=True)
-            for prompt, tokens in zip(prompts, given, strict=True)
-        ]
-        for request in requests:
-            self._loop.submit(request)
-        return [told_of(request) for request in requests]
 
     def _firsts(self, choices: Sequence[str]) -> tuple[int, ...]:
         """The first token of each."""

@@ -15,7 +15,6 @@ from watched_context import PlainReader
 from qa.decoding.hidden_states import HiddenState
 from qa.decoding.reply_stream import ReplyStream
 from qa.decoding.request import Prompt, Request, in_slices
-from qa.errors import PromptTooLong
 from qa.language_model import Asker, Message
 from qa.llama_model import LlamaModel
 from qa.prefill_cache import PrefillCache
@@ -142,28 +141,5 @@ def test_of_a_model_without_layers_there_is_none(tiny_model: Path) -> None:
     deaf = LlamaModel(tiny_model, threads=1)
     reply = deaf.generate(LONG, 20)
     text = "".join(reply)
-    assert deaf.read_replies(LONG, [text]) == [None]
     deaf.close()
     assert [reply.hidden_of(0, length) for length in range(len(text))] == [None] * len(text)
-
-
-def test_of_replies_that_it_is_given_it_makes_what_it_made_of_its_own(model: LlamaModel) -> None:
-    reply = model.generate(LONG, 500)
-    text = "".join(reply)
-    longer = "What the bridge said. " * 5  # more than a slice
-    whole, beginning, nothing, other = model.read_replies(LONG, [text, text[:12], "", longer])
-    assert nothing is None
-    for given, written in ((whole, reply.hidden_of(0, len(text))), (beginning, reply.hidden_of(0, 12))):
-        assert given is not None
-        assert written is not None
-        np.testing.assert_allclose(given, written, atol=ROUNDING)
-    assert other is not None
-    np.testing.assert_allclose(other[0], expected_behind(model, longer)[0], atol=ROUNDING)
-    assert np.ptp([whole, beginning, other], axis=0).max() > 0.1
-
-
-def test_replies_of_those_who_left_are_not_told_of(model: LlamaModel) -> None:
-    assert model.read_replies(LONG, ["It was closed."], Asker("gone", lambda: True)) == [None]
-    with pytest.raises(PromptTooLong):
-        model.read_replies(LONG, ["It was closed. " * 2000])
-    assert model.work.running == model.work.waiting == 0

@@ -302,9 +302,9 @@ class DecodeLoop:
         self._take_part(one, part, self._context.decode(self._rows_of(one, part), stop))
 
     def _rows_of(self, one: _Running, part: Sequence[int]) -> list[Row]:
-        """Logits are asked for behind the last token of a prompt, and behind those that are to be told of."""
-        first = one.prompt.tokens - max(one.request.told, 1)
-        return [Row(token, place, one.sequence, place >= first) for place, token in enumerate(part, start=one.position)]
+        """Logits are asked for behind the last token of a prompt only."""
+        last = one.prompt.tokens - 1
+        return [Row(token, place, one.sequence, place == last) for place, token in enumerate(part, start=one.position)]
 
     def _take_part(self, one: _Running, part: Sequence[int], outputs: Sequence[Output]) -> None:
         """So much of a prompt is in the cache now. Behind its end, choose the first token or give the scores."""
@@ -315,12 +315,8 @@ class DecodeLoop:
         one.slices += one.position == one.prompt.length(one.slices + 1)
         if self._context.can_share:
             self._before.keep(one)
-        if one.request.told:
-            for output in outputs:
-                if output.hidden is not None:
-                    one.request.outbox.put(Behind(0, output.hidden))
         if not one.unread:
-            self._prompt_read(one, outputs[-1] if outputs else None)
+            self._prompt_read(one, outputs[0] if outputs else None)
 
     def _rest_of_slice(self, one: _Running) -> tuple[int, ...]:
         return one.prompt.slices[one.slices][one.position - one.prompt.length(one.slices) :]

@@ -56,7 +56,9 @@ class ReplyStream:
         last = next((number for number, one in enumerate(within) if one.length >= end), len(within) - 1)
         if last < 0:
             return None
-        return _last_and_mean([one.hidden for one in within[: last + 1]])
+        states = np.stack([one.hidden for one in within[: last + 1]])
+        directions = states / np.linalg.norm(states, axis=2, keepdims=True)
+        return np.concatenate([states[-1], directions.mean(axis=0)])
 
     def _read(self) -> Impression:
         if self._impression is None:
@@ -71,22 +73,6 @@ class ReplyStream:
 
     def __del__(self) -> None:
         self.close()
-
-
-def told_of(request: Request) -> HiddenState | None:
-    """What came of a request that tells of the last tokens of its prompt, as Reply.hidden_of; None when cancelled, and
-    where the context listens to no layer."""
-    told: list[HiddenState] = []
-    while isinstance(outcome := next_of(request.outbox), Behind):
-        told.append(outcome.hidden)
-    return _last_and_mean(told) if told and len(told) == request.told else None
-
-
-def _last_and_mean(hidden: Sequence[HiddenState]) -> HiddenState:
-    """(2 * layers, width)."""
-    states = np.stack(hidden)
-    directions = states / np.linalg.norm(states, axis=2, keepdims=True)
-    return np.concatenate([states[-1], directions.mean(axis=0)])
 
 
 def next_of(outbox: SimpleQueue[Outcome]) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from qa.decoding.hidden_states import HiddenState
@@ -30,7 +30,7 @@ class Impression:
 @dataclass(frozen=True, slots=True)
 class Behind:
     """The hidden state (layers, width) behind the first `length` characters of a reply: what the model has made of the
-    prompt and of so much that it wrote. Of a reply that it was given to read, `length` is 0."""
+    prompt and of so much that it wrote."""
 
     length: int
     hidden: HiddenState
@@ -66,10 +66,6 @@ class Prompt:
     def tokens(self) -> int:
         return sum(map(len, self.slices))
 
-    def followed_by(self, tokens: Sequence[int]) -> Prompt:
-        """With the beginning of a reply, or all of it, behind it."""
-        return replace(self, slices=self.slices + in_slices(tokens))
-
     def length(self, slices: int) -> int:
         """Tokens in the first `slices` slices."""
         return sum(map(len, self.slices[:slices]))
@@ -80,9 +76,8 @@ class Request:
     """What a reader's thread asks of the loop; the answer comes piece by piece through `outbox`.
 
     With `scored`, first the natural log-probabilities of these tokens as the next one; then a reply of `max_tokens` at
-    most. With neither, the prompt is only read, and stored. The hidden states behind the last `told` tokens of the
-    prompt come as they are read. What goes on in the `background` gives way to everything else, even in the middle of a
-    slice.
+    most. With neither, the prompt is only read, and stored. What goes on in the `background` gives way to everything
+    else, even in the middle of a slice.
     """
 
     prompt: Prompt
@@ -94,7 +89,6 @@ class Request:
     arrived: float = field(default_factory=time.monotonic)
     held: bool = False  # after the first token nothing is written until this is False; then wake the loop
     left: bool = False  # the reader's thread has gone
-    told: int = 0
     begun: bool = False  # part of an answer that has begun: never refused because others wait
 
     def given_up(self) -> bool:

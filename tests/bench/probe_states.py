@@ -18,6 +18,7 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ import qa  # noqa: F401 - says how OpenMP threads wait, before llama_cpp or torc
 from index.progress import TerminalProgress
 from qa.answerability import LAYERS
 from qa.commands import adapter_of, language_model_file
+from qa.decoding.hidden_states import HiddenState
+from qa.decoding.reply_stream import ReplyStream
+from qa.decoding.request import Request, in_slices
+from qa.language_model import Message
 from qa.llama_model import LlamaModel
 from qa.prompt import NOTHING, answer_messages_about
 
@@ -96,7 +101,7 @@ def _row(pair: Pair, model: LlamaModel) -> dict[str, Any] | None:
     (nothing,), question = reply.scores(), reply.hidden()
     assert question is not None
     if pair.forced:
-        text, (states,) = pair.forced, model.read_replies(messages, [pair.forced])
+        text, states = pair.forced, _forced(model, messages, pair.forced)
     else:
         text = "".join(reply)
         states = reply.hidden_of(0, len(text))
@@ -106,6 +111,23 @@ def _row(pair: Pair, model: LlamaModel) -> dict[str, Any] | None:
     return {
         "question": question.astype(np.float16), "reply": states.astype(np.float16), "nothing": nothing, "text": text
     }  # fmt: skip
+
+
+def _forced(model: LlamaModel, messages: Sequence[Message], text: str) -> HiddenState:
+    """The same of words that the model did not choose: it is asked behind each of them, as if nothing more came."""
+    prompt = model._prompt(messages, 0)
+    asked = [token for part in prompt.slices[prompt.kept :] for token in part]
+    words = model._tokens(text)
+    states = []
+    for end in range(1, len(words) + 1):
+        longer = replace(prompt, slices=prompt.slices[: prompt.kept] + in_slices([*asked, *words[:end]]))
+        request = Request(longer, 0, (words[0],))
+        model._loop.submit(request)
+        state = ReplyStream(request, (), model.wake).hidden()
+        assert state is not None
+        states.append(state)
+    directions = np.stack([state / np.linalg.norm(state, axis=1, keepdims=True) for state in states])
+    return np.concatenate([states[-1], directions.mean(axis=0)])
 
 
 if __name__ == "__main__":

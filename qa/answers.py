@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest
 from typing import Protocol
@@ -32,7 +32,7 @@ from qa.grounding import (
 )
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
 from qa.prompt import NOTHING, answer_messages
-from qa.quotation import sentence_to_quote
+from qa.quotation import QUOTED, sentence_to_quote
 from qa.wording.days import with_dates
 from qa.wording.double_questions import halves_of
 from qa.wording.numbers import with_own_marks
@@ -267,15 +267,17 @@ class Answerer:
             writing.withheld_here.clear()
             if chance >= min(WRITE_FROM, self._decline_below):
                 yield from self._check_as_written(_Reading(hit, reply, chance, asker), found, writing)
-        writing.answerability = max(writing.answerability, max(writing.judged, default=chance))
+        likely = max(writing.judged, default=chance)
         unlikely = min(writing.judged, default=1.0) < self._decline_below
         held = any(one.read_in is hit for one in writing.doubtful)
         in_doubt = unlikely and found.language == hit.article.language
-        if chance >= (QUOTE_UNLIKELY_FROM if in_doubt else QUOTE_FROM) and not (
-            held or writing.has_more() or asker.cancelled()
-        ):
-            writing.answerability = max(writing.answerability, chance)
-            yield from self._quote(hit, "" if unlikely else " ".join(writing.withheld_here), found, writing)
+        least, quotable = (QUOTE_UNLIKELY_FROM if in_doubt else QUOTE_FROM), chance * QUOTED
+        nothing_yet = not (held or writing.has_more() or asker.cancelled())
+        if nothing_yet and chance >= least and quotable >= self._decline_below:
+            withheld = "" if unlikely else " ".join(writing.withheld_here)
+            if (yield from self._quote(hit, quotable, withheld, found, writing)):
+                likely = quotable
+        writing.answerability = max(writing.answerability, likely)
 
     def _check_as_written(self, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Draft | Checked]:
         """Each sentence is checked when it is finished, and only then yielded."""
@@ -294,14 +296,18 @@ class Answerer:
             for span in split_sentences(text[shown:], found.language):
                 yield from self._check(text[: shown + span.end], shown + span.start, reading, found, writing)
 
-    def _quote(self, hit: Hit, withheld: str, found: Found, writing: _Writing) -> Iterator[Checked]:
-        """A sentence as it stands: the passage answers, but no reply could be shown. `withheld`: what the model wrote
-        from it, where that was likely to be right; or nothing."""
+    def _quote(
+        self, hit: Hit, chance: float, withheld: str, found: Found, writing: _Writing
+    ) -> Generator[Checked, None, bool]:
+        """A sentence as it stands: the passage answers, but no reply could be shown. `chance`: how likely the sentence
+        does, in 0..1. `withheld`: what the model wrote from it, where that was likely to be right; or nothing. Gives
+        whether there was a sentence to show."""
         span = sentence_to_quote(found.standalone_question, found.language, withheld, hit, self._embedder)
         words = hit.article.text[span.start : span.end] if span else ""
-        if span and not _only_repeats(words, found, writing):
-            grounds = Grounds("supported", hit.vector, (span,), ())
-            yield self._show(quoted(words, found.language), hit, grounds, writing)
+        if span is None or _only_repeats(words, found, writing):
+            return False
+        yield self._show(quoted(words, found.language), hit, Grounds("supported", chance, (span,), ()), writing)
+        return True
 
     def _check(self, written: str, start: int, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Checked]:
         """Hold the last sentence of what is written, from `start` on, against the passage it was written from, then

@@ -164,6 +164,7 @@ def assert_tidy(home: Path) -> None:
         assert files == {"manifest.json", *json.loads((root / name / "manifest.json").read_text())["checksums"]}
 
 
+@pytest.mark.slow
 def test_killed_at_twenty_random_moments(tmp_path: Path, home: Path, builders: Builders) -> None:
     """84 new sentences at 5 ms each, noted four at a time: none that was noted is embedded again."""
     dice = random.Random(20)

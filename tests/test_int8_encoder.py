@@ -22,6 +22,9 @@ from index.models.torch_encoder import TorchEncoder
 from index.progress import NoProgress
 from index.storage.checksums import digest_of
 
+# torch alone takes 20 s to load and convert here.
+pytestmark = pytest.mark.slow
+
 WORDS = """
 le la pont maire port ville a dit que les travaux seront finis en mars avril of the council met never
 """.split()  # noqa: SIM905 - easier to read
@@ -88,7 +91,6 @@ def made(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cache
 
 
-@pytest.mark.slow
 def test_vectors_are_those_of_torch_in_the_order_of_the_texts(tiny: Path, made: Path) -> None:
     encoder = Int8Encoder(tiny, converted(tiny, digest_of(tiny), cache=made))
     torch = TorchEncoder(tiny)
@@ -102,7 +104,6 @@ def test_vectors_are_those_of_torch_in_the_order_of_the_texts(tiny: Path, made: 
     assert nearness(encoder.encode(long), torch.encode(long)).min() > 0.995
 
 
-@pytest.mark.slow
 def test_a_model_is_converted_once_until_a_byte_of_it_is_another(tiny: Path, made: Path) -> None:
     place = converted(tiny, digest_of(tiny), cache=made)
     at = (place / "model.bin").stat().st_mtime_ns
@@ -114,7 +115,6 @@ def test_a_model_is_converted_once_until_a_byte_of_it_is_another(tiny: Path, mad
     assert (converted(tiny, digest_of(tiny), cache=made) / "model.bin").read_bytes() == good
 
 
-@pytest.mark.slow
 def test_a_conversion_that_is_killed_leaves_nothing_that_is_taken_for_one(tiny: Path, cache: Path) -> None:
     place = cache / "int8" / f"{digest_of(tiny)[:16]}-{FORMAT}"
     place.parent.mkdir()
@@ -131,7 +131,6 @@ def test_a_conversion_that_is_killed_leaves_nothing_that_is_taken_for_one(tiny: 
     assert [path for path in place.parent.iterdir() if path.is_dir()] == [place]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("why", ["causal", "a cache that may not be written"])
 def test_what_cannot_be_converted_is_run_by_torch(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, why: str
@@ -156,7 +155,6 @@ def test_torch_can_be_asked_for(tiny: Path, cache: Path, monkeypatch: pytest.Mon
     assert not (cache / "int8").exists()
 
 
-@pytest.mark.slow
 def test_openvino_reports_to_nobody(tiny: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its package would otherwise tell its makers of every import."""
     monkeypatch.setenv("SOURCIER_MODEL_CACHE", str(made))

@@ -32,7 +32,7 @@ from qa.grounding import (
 )
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
 from qa.prompt import NOTHING, answer_messages
-from qa.quotation import QUOTED, sentence_to_quote
+from qa.quotation import QUOTED_ANSWERS, sentence_to_quote
 from qa.wording.days import with_dates
 from qa.wording.double_questions import halves_of
 from qa.wording.numbers import with_own_marks
@@ -99,8 +99,8 @@ class Checked:
 class Answer:
     """The last event. `answered` is False when declined; then `text` says so in the question's language.
 
-    `answerability` is the probability, in 0..1, that what was written answers the question, or where nothing was, that
-    what was read does: that of the likeliest passage.
+    `answerability` is the probability, in 0..1, that what was written or quoted answers the question, or where nothing
+    was, that what was read does: that of the likeliest passage.
     `withheld` counts the sentences that the model wrote and the check stopped. `independent_sources` counts the
     articles that are cited, those that say nearly the same once, and those of one paper once.
     """
@@ -271,7 +271,7 @@ class Answerer:
         unlikely = min(writing.judged, default=1.0) < self._decline_below
         held = any(one.read_in is hit for one in writing.doubtful)
         in_doubt = unlikely and found.language == hit.article.language
-        least, quotable = (QUOTE_UNLIKELY_FROM if in_doubt else QUOTE_FROM), chance * QUOTED
+        least, quotable = (QUOTE_UNLIKELY_FROM if in_doubt else QUOTE_FROM), chance * QUOTED_ANSWERS
         nothing_yet = not (held or writing.has_more() or asker.cancelled())
         if nothing_yet and chance >= least and quotable >= self._decline_below:
             withheld = "" if unlikely else " ".join(writing.withheld_here)

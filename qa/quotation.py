@@ -26,7 +26,7 @@ _REPLY_WEIGHT = 0.5
 # Of the passages that answer, in how many the sentence that is quoted does: of 117 such passages that the adapter was
 # not trained on, with an unlikely reply, in 94; of those 224 in 181. Neither the model's probe on the sentence, read as
 # if the model had replied so, nor how likely the sentence alone answers as a passage tells which ones (AUROC .57, .65).
-QUOTED = 0.80
+QUOTED_ANSWERS = 0.80
 
 
 def sentence_to_quote(question: str, language: str, withheld: str, hit: Hit, embedder: Embedder) -> Span | None:

@@ -19,7 +19,7 @@ from qa.conversation import Turn
 from qa.entailment import Entailment
 from qa.grounding import SAID_SURELY
 from qa.language_model import Asker
-from qa.quotation import QUOTED
+from qa.quotation import QUOTED_ANSWERS
 
 BRIDGE = (
     "Le pont des Tanneurs a rouvert vendredi 7 novembre. Les travaux ont coûté 618 000 euros. "
@@ -520,13 +520,13 @@ def test_a_quotation_is_as_likely_as_the_passage_and_the_choice_of_its_sentence_
     index: Index, above: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("qa.answerability.plain_probability", lambda *_: 0.95)
-    answer = judged_by(Judge(0.1), index, FakeLanguageModel([REWORDED, "-"], [YES, NO]), 0.95 * QUOTED + above)
+    answer = judged_by(Judge(0.1), index, FakeLanguageModel([REWORDED, "-"], [YES, NO]), 0.95 * QUOTED_ANSWERS + above)
     if above:
         assert not answer.answered
     else:
         assert answer.text.startswith("«")
-        assert answer.answerability == pytest.approx(0.95 * QUOTED)
-        assert [one.score for one in answer.sentences] == [pytest.approx(0.95 * QUOTED, abs=1e-4)]
+        assert answer.answerability == pytest.approx(0.95 * QUOTED_ANSWERS)
+        assert [one.score for one in answer.sentences] == [pytest.approx(0.95 * QUOTED_ANSWERS, abs=1e-4)]
 
 
 def test_what_other_checks_stop_is_withheld_whatever_the_model_says_of_it(index: Index) -> None:

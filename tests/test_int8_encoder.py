@@ -22,7 +22,7 @@ from index.models.torch_encoder import TorchEncoder
 from index.progress import NoProgress
 from index.storage.checksums import digest_of
 
-# torch alone takes 20 s to load and convert here.
+# Loading torch and converting takes a minute on two cores.
 pytestmark = pytest.mark.slow
 
 WORDS = """

@@ -12,8 +12,8 @@ and 16 rows no longer than 12. So Lookahead measures while it goes on.
 from __future__ import annotations
 
 from bisect import bisect
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 # Tokens that must have stood together before. A single one says little: it counts only where it stood once.
 _LONGEST_MATCH = 3
@@ -31,6 +31,15 @@ _RIGHT_BEFORE, _TRIED_BEFORE = 3.0, 4.0
 _REMEMBERED = 0.99
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """When decodings of so many rows were measured. It outlives what they cost, which is forgotten."""
+
+    last: float  # seconds
+    at: int  # decodings before it, all rows counted
+    times: int
+
+
 class Lookahead:
     """How many tokens to guess behind each reply, by what rows cost on this machine and how often guesses are right
     (the acceptance rate). `most_rows`: of one decoding, guesses included, where there are not more replies than that.
@@ -44,9 +53,7 @@ class Lookahead:
         self._most_rows = most_rows
         self._decodings = 0
         self._seconds: dict[int, float] = {}  # by rows; what a decoding of so many takes
-        self._last: dict[int, float] = {}  # by rows; what the last one took
-        self._measured: dict[int, int] = {}  # by rows; after how many decodings
-        self._times: Counter[int] = Counter()  # by rows; measured so often, forgotten measurements included
+        self._measured: dict[int, _Measured] = {}  # by rows
         self._right, self._tried = _RIGHT_BEFORE, _TRIED_BEFORE
 
     def worth(self, writers: int) -> int:
@@ -68,15 +75,14 @@ class Lookahead:
         hundred takes 20 times as long, that writes 1 to 27 % faster (simulated with the costs of both machines).
         """
         self._decodings += 1
-        shorter = min(seconds, self._last.get(rows, seconds))
-        self._last[rows] = seconds
+        known = self._measured.get(rows)
+        shorter = min(seconds, known.last) if known else seconds
         before = self._seconds.get(rows, shorter)
         self._seconds[rows] = before + _NEWEST * (shorter - before)
-        self._measured[rows] = self._decodings
-        self._times[rows] += 1
-        for other, measured in [*self._measured.items()]:
-            if self._decodings - measured > min(_KEPT_FOR, _KEPT_FOR_EACH * self._times[other]):
-                del self._seconds[other], self._measured[other]
+        self._measured[rows] = _Measured(seconds, self._decodings, known.times + 1 if known else 1)
+        for other, measured in self._measured.items():
+            if self._decodings - measured.at > min(_KEPT_FOR, _KEPT_FOR_EACH * measured.times):
+                self._seconds.pop(other, None)
 
     def turned_out(self, right: int, guessed: int) -> None:
         """Of a run of guesses so many were right, up to the first wrong one."""

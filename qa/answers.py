@@ -268,15 +268,9 @@ class Answerer:
             if chance >= min(WRITE_FROM, self._decline_below):
                 yield from self._check_as_written(_Reading(hit, reply, chance, asker), found, writing)
         likely = max(writing.judged, default=chance)
-        unlikely = min(writing.judged, default=1.0) < self._decline_below
         held = any(one.read_in is hit for one in writing.doubtful)
-        in_doubt = unlikely and found.language == hit.article.language
-        least, quotable = (QUOTE_UNLIKELY_FROM if in_doubt else QUOTE_FROM), chance * QUOTED_ANSWERS
-        nothing_yet = not (held or writing.has_more() or asker.cancelled())
-        if nothing_yet and chance >= least and quotable >= self._decline_below:
-            withheld = "" if unlikely else " ".join(writing.withheld_here)
-            if (yield from self._quote(hit, quotable, withheld, found, writing)):
-                likely = quotable
+        if not (held or writing.has_more() or asker.cancelled()):
+            likely = (yield from self._quote(hit, chance, found, writing)) or likely
         writing.answerability = max(writing.answerability, likely)
 
     def _check_as_written(self, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Draft | Checked]:
@@ -297,17 +291,22 @@ class Answerer:
                 yield from self._check(text[: shown + span.end], shown + span.start, reading, found, writing)
 
     def _quote(
-        self, hit: Hit, chance: float, withheld: str, found: Found, writing: _Writing
-    ) -> Generator[Checked, None, bool]:
-        """A sentence as it stands: the passage answers, but no reply could be shown. `chance`: how likely the sentence
-        does, in 0..1. `withheld`: what the model wrote from it, where that was likely to be right; or nothing. Gives
-        whether there was a sentence to show."""
+        self, hit: Hit, chance: float, found: Found, writing: _Writing
+    ) -> Generator[Checked, None, float | None]:
+        """A sentence as it stands, where the passage very likely answers (`chance`, in 0..1) and no reply could be
+        shown. Returns how likely the sentence answers, in 0..1; None where none is shown."""
+        unlikely = min(writing.judged, default=1.0) < self._decline_below
+        in_doubt = unlikely and found.language == hit.article.language
+        quoted_chance = chance * QUOTED_ANSWERS
+        if chance < (QUOTE_UNLIKELY_FROM if in_doubt else QUOTE_FROM) or quoted_chance < self._decline_below:
+            return None
+        withheld = "" if unlikely else " ".join(writing.withheld_here)
         span = sentence_to_quote(found.standalone_question, found.language, withheld, hit, self._embedder)
         words = hit.article.text[span.start : span.end] if span else ""
         if span is None or _only_repeats(words, found, writing):
-            return False
-        yield self._show(quoted(words, found.language), hit, Grounds("supported", chance, (span,), ()), writing)
-        return True
+            return None
+        yield self._show(quoted(words, found.language), hit, Grounds("supported", quoted_chance, (span,), ()), writing)
+        return quoted_chance
 
     def _check(self, written: str, start: int, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Checked]:
         """Hold the last sentence of what is written, from `start` on, against the passage it was written from, then

@@ -23,9 +23,10 @@ _TAKEN_UP = 0.25
 # halves that answer, with a likely reply that was stopped, the sentence holds the marked answer in 174 without, 181
 # with .5, 180 with 1. Of 412 with an unlikely reply in 301, 294 and 297: there these words do not count.
 _REPLY_WEIGHT = 0.5
-# Of the passages that answer, in how many the sentence that is quoted does: of 117 such passages that the adapter was
-# not trained on, with an unlikely reply, in 94; of those 224 in 181. Neither the model's probe on the sentence, read as
-# if the model had replied so, nor how likely the sentence alone answers as a passage tells which ones (AUROC .57, .65).
+# Of the passages that answer, in how many the sentence that is quoted does: of 84 that the adapter was not trained on,
+# with an unlikely reply, in 65 (tests/bench/quotations.py); of those 224 in 181. Neither the model's probe on the
+# sentence, read as if the model had replied so, nor how likely the sentence alone answers as a passage tells well which
+# ones (AUROC .57 and .65).
 QUOTED_ANSWERS = 0.80
 
 

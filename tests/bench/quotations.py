@@ -1,0 +1,70 @@
+"""Of the passages that very likely answer, where the reply is unlikely to be right: does the sentence that is quoted?
+
+    .venv/bin/python tests/bench/quotations.py pairs.jsonl states.npz
+
+Over the fifth of the pairs that the adapter was not trained on (see fit_probes.py); the language model is not asked
+again. A sentence answers that holds a marked answer; XQuAD's are marked in both languages. It is what QUOTED_ANSWERS of
+qa/quotation.py rests on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fit_probes import chances_of, read_made
+from probe_pairs import Pair, article_of
+
+from index.commands import load_embedder
+from index.embedder import Embedder, SourceText
+from index.headings import heading_of
+from index.passages import Passage
+from index.search import Hit
+from index.sentences import split_sentences
+from qa.answerability import DECLINE_BELOW, QUOTE_FROM, QUOTE_UNLIKELY_FROM
+from qa.quotation import sentence_to_quote
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", type=Path, help="what probe_pairs.py wrote")
+    parser.add_argument("states", type=Path, help="what probe_states.py made of them")
+    given = parser.parse_args()
+    read = read_made(given.pairs, given.states)
+    chances, replies = chances_of(read)
+    asked = [
+        (pair, chance)
+        for pair, held_out, chance, reply in zip(read.pairs, read.held_out(), chances, replies, strict=True)
+        if held_out and pair.answers and pair.marked and not pair.forced and reply < DECLINE_BELOW
+    ]
+    embedder = load_embedder(None)[0]
+    print(f"{'':36}{'answer':>8}{'quoted':>8}{'holds the answer':>18}")
+    for kind, across, least in (
+        ("in one language", False, QUOTE_UNLIKELY_FROM),
+        ("across languages", True, QUOTE_FROM),
+    ):
+        for bar in (least, 0.6):
+            pairs = [
+                pair for pair, chance in asked if chance >= bar and (pair.language != pair.text_language) == across
+            ]
+            sentences = [_quoted(pair, embedder) for pair in pairs]
+            right = sum(map(_holds, pairs, sentences))
+            print(f"{f'{kind}, from {bar} on':36}{len(pairs):8}{sum(map(bool, sentences)):8}{right:18}", flush=True)
+
+
+def _quoted(pair: Pair, embedder: Embedder) -> str:
+    article = article_of(pair)
+    sentences = tuple(split_sentences(pair.text, pair.text_language))
+    texts = [SourceText(heading_of(article), pair.text[span.start : span.end]) for span in sentences]
+    passage = Passage("-", article.id, 0, len(pair.text), pair.text, sentences)
+    hit = Hit(article, passage, sentences[0], 0.0, 0.0, 0.0, 1, embedder.embed_texts(texts))
+    span = sentence_to_quote(pair.question, pair.language, "", hit, embedder)
+    return pair.text[span.start : span.end] if span else ""
+
+
+def _holds(pair: Pair, sentence: str) -> bool:
+    return any(marked.lower() in sentence.lower() for marked in pair.marked)
+
+
+if __name__ == "__main__":
+    main()

@@ -120,15 +120,40 @@ def test_a_day_is_read_and_shown_with_its_date_and_cited_as_it_stands(tmp_path: 
     index.close()
 
 
-def test_the_sentence_that_has_the_new_word_is_cited_before_one_that_is_like_the_question(tmp_path: Path) -> None:
-    text = "Le symbole du pays est un lion rouge sur fond jaune. Sur les pièces du pays figure la licorne."
-    (tmp_path / "a.md").write_text(f"---\ntitle: Les pièces\nlanguage: fr\n---\n{text}", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("text", "question", "reply", "cited"),
+    [
+        (
+            "Le symbole du pays est un lion rouge sur fond jaune. Sur les pièces du pays figure la licorne.",
+            "Quel est le symbole du pays ?",
+            "Le symbole du pays est la licorne.",
+            ["Sur les pièces du pays figure la licorne."],  # it has the new word; the other is like the question
+        ),
+        (
+            "Nadia Perret, née à Lons, est violoniste. L'autrice a reçu le grand prix de poésie du Jura.",
+            "Qui a reçu le grand prix de poésie du Jura ?",
+            "Nadia Perret a reçu le grand prix de poésie du Jura.",
+            # The name alone says nothing of the prize.
+            ["Nadia Perret, née à Lons, est violoniste.", "L'autrice a reçu le grand prix de poésie du Jura."],
+        ),
+        (
+            "Le public a aimé Nadia Perret. Le jury de poésie du Jura a couronné hier Nadia Perret et ses vers.",
+            "Qui le jury de poésie du Jura a-t-il couronné hier ?",
+            "Le jury a couronné Nadia Perret.",
+            # Both have the name, and the first is a little nearer; what was asked about it says the second.
+            ["Le jury de poésie du Jura a couronné hier Nadia Perret et ses vers."],
+        ),
+    ],
+)
+def test_cited_are_the_sentences_that_one_needs_to_follow_the_answer(
+    tmp_path: Path, text: str, question: str, reply: str, cited: list[str]
+) -> None:
+    (tmp_path / "a.md").write_text(f"---\ntitle: Le texte\nlanguage: fr\n---\n{text}", encoding="utf-8")
     embedder = FakeEmbedder()
     build([tmp_path / "a.md"], tmp_path / "home", embedder, "fake")
     index = Index(tmp_path / "home", embedder)
-    model = FakeLanguageModel(["Le symbole du pays est la licorne."], [YES])
-    (citation,) = last(ask(index, model, "Quel est le symbole du pays ?")).citations
-    assert citation.quote == "Sur les pièces du pays figure la licorne."
+    answer = last(ask(index, FakeLanguageModel([reply], [YES]), question))
+    assert [citation.quote for citation in answer.citations] == cited
     index.close()
 
 

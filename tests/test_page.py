@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pytest
 from browsing import DESK, IN_VIEW, PHONE, ask, no_sideways_scroll, opened
 from web_fixtures import (
     BRIDGE,
+    PROMISE,
     REOPENING,
     SHOPS,
     SHUTTLE,
@@ -27,6 +29,7 @@ from web_fixtures import (
     found_bridge,
     make_app,
     running,
+    span_of,
 )
 
 from index.filters import Filters
@@ -35,6 +38,7 @@ from qa.errors import Busy
 from web import create_app
 from web.ready import Ready
 from web.settings import Settings
+from web.turn_view import article_path, readable
 from web.words import WORDS, unbroken
 
 if TYPE_CHECKING:
@@ -69,7 +73,7 @@ def test_evidence_then_checked_sentences_then_the_quote(browser: Browser, size: 
         assert card.locator(".card-link").text_content() == BRIDGE.title
         assert card.locator(".card-source").text_content() == "Le Courrier de la Sarve"
         assert card.locator(".card-date").text_content() == "14 octobre 2025"
-        assert card.locator("mark").text_content() == REOPENING
+        assert card.locator("mark").all_text_contents() == [REOPENING]
         assert no_sideways_scroll(page)
         gates[1].set()
 
@@ -82,6 +86,8 @@ def test_evidence_then_checked_sentences_then_the_quote(browser: Browser, size: 
         assert page.locator(".sentence").count() == 2
         assert page.locator(".sentence").nth(1).get_attribute("data-support") == "partial"
         assert page.locator(".card-cited").first.text_content() == "Cité [1][2]"
+        assert card.locator("mark").all_text_contents() == [readable(REOPENING), readable(SHUTTLE)]
+        assert card.locator(".excerpt").text_content() == readable(BRIDGE.text)
         also = page.locator(".cards .also")
         assert [also.nth(place).is_visible() for place in range(3)] == [False, True, False]
         assert also.nth(1).inner_text() == "Aussi dans\u00a0: Valley Notes, <i>nowhere</i>"
@@ -336,6 +342,26 @@ def test_a_folded_card_opens_and_counts_characters_as_the_server_does(browser: B
         gate.set()
         page.wait_for_selector(".turn[data-state=answered]")
         assert card.locator(".far").first.is_visible()  # the whole answer did not fold it again
+        assert card.locator(".excerpt").text_content() == unbroken(SHOPS.text.replace("\n\n", "\n"))
+        assert card.locator("mark").all_text_contents() == [readable(PROMISE)]
+
+
+def test_a_card_shows_what_is_cited_instead_of_the_sentence_found(browser: Browser) -> None:
+    found, (first, _) = found_bridge(), checked_bridge()
+    found = replace(found, hits=(replace(found.hits[0], sentence=span_of(BRIDGE, SHUTTLE)), *found.hits[1:]))
+    answer = replace(answer_bridge(), hits=found.hits, sentences=(first.sentence,), citations=first.citations)
+    gate = threading.Event()
+    with asking(browser, [found, gate, first, answer]) as (page, _):
+        ask(page, "Quand ?")
+        page.wait_for_selector(".turn[data-state=reading] .card")
+        card, (shuttle, reopening) = page.locator(".card").first, (span_of(BRIDGE, SHUTTLE), span_of(BRIDGE, REOPENING))
+        link = card.locator(".card-link")
+        assert card.locator("mark").all_text_contents() == [readable(SHUTTLE)]
+        assert link.get_attribute("href") == article_path(BRIDGE.id, shuttle.start, shuttle.end)
+        gate.set()
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert card.locator("mark").all_text_contents() == [readable(REOPENING)]
+        assert link.get_attribute("href") == article_path(BRIDGE.id, reopening.start, reopening.end)
 
 
 SPLIT = """async () => {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlencode
 
 from index.articles import Article
+from index.passages import Span
 from index.search import Hit
 from qa.answers import Answer
 from qa.grounding import Citation
@@ -43,8 +44,17 @@ class OtherPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a passage, made readable. `told`: it is cited; of a passage that is not, the sentence found."""
+
+    text: str
+    told: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
-    """One passage as evidence. far_before + before + sentence + after + far_after is the passage, made readable."""
+    """One passage as evidence. far_before + before + pieces + after + far_after is the passage, made readable; the
+    first piece is told, and the last."""
 
     rank: int
     article_id: str
@@ -56,7 +66,7 @@ class Card:
     date: str
     far_before: str
     before: str
-    sentence: str
+    pieces: tuple[Piece, ...]
     after: str
     far_after: str
     cited: tuple[int, ...]
@@ -135,15 +145,17 @@ def _mark(citation: Citation, words: Mapping[str, str]) -> CitationMark:
 
 
 def _card(hit: Hit, citations: Iterable[Citation], locale: str) -> Card:
-    text, start = hit.passage.text, hit.passage.start
-    left, right = hit.sentence.start - start, hit.sentence.end - start
+    text = hit.passage.text
+    cited = [one for one in citations if one.article.id == hit.article.id and _overlap(one, hit)]
+    told = _told(hit, cited)
+    left, right = told[0].start, told[-1].end
     near_left = _word_start(text, left - CONTEXT_CHARACTERS) if hit.rank > 1 else 0
     near_right = _word_end(text, right + CONTEXT_CHARACTERS) if hit.rank > 1 else len(text)
     day = hit.article.published
     return Card(
         rank=hit.rank,
         article_id=hit.article.id,
-        href=article_path(hit.article.id, hit.sentence.start, hit.sentence.end),
+        href=article_path(hit.article.id, hit.passage.start + told[0].start, hit.passage.start + told[0].end),
         title=unbroken(hit.article.title),
         language=hit.article.language,
         source=hit.article.source or "",
@@ -151,16 +163,38 @@ def _card(hit: Hit, citations: Iterable[Citation], locale: str) -> Card:
         date=long_date(day, locale) if day else "",
         far_before=readable(text[:near_left]),
         before=readable(text[near_left:left]),
-        sentence=readable(text[left:right]),
+        pieces=tuple(_pieces(text, told)),
         after=readable(text[right:near_right]),
         far_after=readable(text[near_right:]),
-        cited=tuple(
-            one.number
-            for one in citations
-            if one.article.id == hit.article.id and one.start < hit.passage.end and one.end > hit.passage.start
-        ),
+        cited=tuple(one.number for one in cited),
         also=tuple(OtherPlace(article_path(one.id), _place(one, hit.article)) for one in hit.also),
     )
+
+
+def _overlap(citation: Citation, hit: Hit) -> bool:
+    return citation.start < hit.passage.end and citation.end > hit.passage.start
+
+
+def _told(hit: Hit, cited: Iterable[Citation]) -> list[Span]:
+    """What the passage is shown for, by its own characters and in their order: what is cited of it, else the sentence
+    found."""
+    start, length = hit.passage.start, len(hit.passage.text)
+    spans: list[Span] = []
+    for one in sorted(cited, key=lambda citation: (citation.start, citation.end)):
+        left, right = max(one.start - start, spans[-1].end if spans else 0), min(one.end - start, length)
+        if left < right:
+            spans.append(Span(left, right))
+    return spans or [Span(hit.sentence.start - start, hit.sentence.end - start)]
+
+
+def _pieces(text: str, told: Sequence[Span]) -> Iterator[Piece]:
+    """What is told, and what stands between."""
+    place = told[0].start
+    for span in told:
+        if place < span.start:
+            yield Piece(readable(text[place : span.start]), told=False)
+        yield Piece(readable(text[span.start : span.end]), told=True)
+        place = span.end
 
 
 def _place(other: Article, article: Article) -> str:

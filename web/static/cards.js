@@ -7,32 +7,18 @@ const CONTEXT = 110; // characters beside the best sentence of a folded card; as
 export function makeCard(hit) {
   const card = clone("card-template");
   const part = (selector) => card.querySelector(selector);
-  const characters = Array.from(hit.text);
-  const left = hit.sentence.start - hit.start;
-  const right = hit.sentence.end - hit.start;
-  const first = hit.rank === 1;
-  const nearLeft = first ? 0 : wordStart(characters, left - CONTEXT);
-  const nearRight = first ? characters.length : wordEnd(characters, right + CONTEXT);
-  const text = (from, to) => readable(characters.slice(from, to).join(""));
 
   card.dataset.article = hit.article_id;
   card.dataset.rank = hit.rank;
-  card.classList.toggle("first", first);
+  card.classList.toggle("first", hit.rank === 1);
   part(".card-link").textContent = unbroken(hit.title);
   part(".card-link").lang = hit.language;
-  part(".card-link").href = articlePath(hit.article_id, hit.sentence.start, hit.sentence.end);
   part(".card-source").textContent = hit.source ?? "";
   if (hit.published) {
     part(".card-date").dateTime = hit.published;
     part(".card-date").textContent = longDate(hit.published);
   }
   part(".excerpt").lang = hit.language;
-  const [farBefore, farAfter] = card.querySelectorAll(".far");
-  farBefore.textContent = text(0, nearLeft);
-  part(".before").textContent = text(nearLeft, left);
-  part("mark").textContent = text(left, right);
-  part(".after").textContent = text(right, nearRight);
-  farAfter.textContent = text(nearRight);
   const also = hit.also ?? [];
   part(".also").hidden = also.length === 0;
   also.forEach((one, position) => {
@@ -40,36 +26,78 @@ export function makeCard(hit) {
     link.href = articlePath(one.article_id);
     part(".also-places").append(position ? ", " : "", link);
   });
+  tell(card, hit, []);
   foldable(card);
   return card;
 }
 
-/** Says on each card which citations lie in its passage. */
+/** Says on each card which citations lie in its passage, and shows them there instead of the sentence found. */
 export function showCited(cards, hits, citations) {
   hits.forEach((hit, position) => {
-    const numbers = citations
-      .filter((one) => one.article_id === hit.article_id && one.start < hit.end && one.end > hit.start)
-      .map((one) => `[${one.number}]`);
-    const note = cards[position].querySelector(".card-cited");
-    note.hidden = numbers.length === 0;
-    note.textContent = `${words.cited} ${numbers.join("")}`;
+    const inside = (one) => one.article_id === hit.article_id && one.start < hit.end && one.end > hit.start;
+    const cited = citations.filter(inside);
+    const card = cards[position];
+    const note = card.querySelector(".card-cited");
+    note.hidden = cited.length === 0;
+    note.textContent = `${words.cited} ${cited.map((one) => `[${one.number}]`).join("")}`;
+    tell(card, hit, cited);
+    const cut = markCuts(card);
+    if (card.classList.contains("folded")) card.querySelector(".expand").hidden = !cut;
   });
+}
+
+/** The passage with what it is shown for: what is cited of it, else the sentence found; as in web/turn_view.py. */
+function tell(card, hit, cited) {
+  const characters = Array.from(hit.text);
+  const text = (from, to) => readable(characters.slice(from, to).join(""));
+  const part = (selector) => card.querySelector(selector);
+  const told = toldSpans(hit, cited, characters.length);
+  const [left, right] = [told[0].start, told.at(-1).end];
+  const nearLeft = hit.rank === 1 ? 0 : wordStart(characters, left - CONTEXT);
+  const nearRight = hit.rank === 1 ? characters.length : wordEnd(characters, right + CONTEXT);
+  const [farBefore, farAfter] = card.querySelectorAll(".far");
+  const pieces = [];
+  let place = left;
+  for (const { start, end } of told) {
+    if (place < start) pieces.push(text(place, start));
+    pieces.push(element("mark", "", text(start, end)));
+    place = end;
+  }
+  part(".card-link").href = articlePath(hit.article_id, hit.start + told[0].start, hit.start + told[0].end);
+  farBefore.textContent = text(0, nearLeft);
+  part(".before").textContent = text(nearLeft, left);
+  part(".told").replaceChildren(...pieces);
+  part(".after").textContent = text(right, nearRight);
+  farAfter.textContent = text(nearRight);
+}
+
+function toldSpans(hit, cited, length) {
+  const spans = [];
+  for (const one of [...cited].sort((a, b) => a.start - b.start || a.end - b.end)) {
+    const start = Math.max(one.start - hit.start, spans.at(-1)?.end ?? 0);
+    const end = Math.min(one.end - hit.start, length);
+    if (start < end) spans.push({ start, end });
+  }
+  return spans.length ? spans : [{ start: hit.sentence.start - hit.start, end: hit.sentence.end - hit.start }];
 }
 
 /** Gives a card its button, when it has more to show than it does. */
 export function foldable(card) {
-  const far = [...card.querySelectorAll(".far")];
   const button = card.querySelector(".expand");
-  const folded = far.some((one) => one.textContent.trim() !== "");
-  button.hidden = !folded;
-  card.classList.toggle("folded", folded);
-  far[0].classList.toggle("cut", far[0].textContent !== "");
-  far[1].classList.toggle("cut", far[1].textContent !== "");
+  card.classList.toggle("folded", markCuts(card));
+  button.hidden = !card.classList.contains("folded");
   button.addEventListener("click", () => {
     const open = !card.classList.toggle("folded");
     button.setAttribute("aria-expanded", String(open));
     button.textContent = open ? words.collapse : words.expand;
   });
+}
+
+/** Marks where a folded card cuts its passage; gives whether it does. */
+function markCuts(card) {
+  const far = [...card.querySelectorAll(".far")];
+  for (const one of far) one.classList.toggle("cut", one.textContent !== "");
+  return far.some((one) => one.textContent.trim() !== "");
 }
 
 function wordStart(characters, position) {

@@ -133,15 +133,7 @@ def check_sentence(sentence: str, language: str, question: str, hit: Hit, embedd
     support = _verdict(score, _shared_words(sentence, language, question, told, article.language))
     if support == "unsupported":
         return Grounds(support, score, (), ())
-    claims = _claims(sentence, language, question)
-    nearness = cosines + _WORDS_WEIGHT * _shares(sentence, language, question, texts, article.language)
-    if claims and language == article.language:
-        nearness = nearness + _ASKED_WEIGHT * _shares_of_question(question, language, texts)
-    chosen = _sentences_needed(claims, language, article, texts, nearness)
-    nearest = int(np.argmax(cosines))
-    if claims and len(chosen) < MOST_SPANS and cosines[nearest] - cosines[chosen].max() >= _MUCH_NEARER:
-        chosen.append(nearest)
-    cited = tuple(spans[number] for number in sorted(chosen))
+    cited = tuple(spans[number] for number in _to_cite(sentence, language, question, article, texts, cosines))
     return Grounds("partial", score, cited, missing, SAID_SURELY) if missing else Grounds(support, score, cited, ())
 
 
@@ -287,6 +279,22 @@ def _claims(sentence: str, language: str, question: str) -> frozenset[str]:
     numbers = numbers_claimed(sentence, language) - numbers_in(question, language)
     names = [name for name in names_in(sentence) if missing_names(f"x {name}", language, question, language)]
     return numbers | frozenset(names)
+
+
+def _to_cite(
+    sentence: str, language: str, question: str, article: Article, texts: Sequence[str], cosines: Vectors
+) -> list[int]:
+    """Which of the source sentences `texts` a reader needs to follow the sentence, in reading order. `cosines`: how
+    near each is to it."""
+    claims = _claims(sentence, language, question)
+    nearness = cosines + _WORDS_WEIGHT * _shares(sentence, language, question, texts, article.language)
+    if claims and language == article.language:
+        nearness = nearness + _ASKED_WEIGHT * _shares_of_question(question, language, texts)
+    chosen = _sentences_needed(claims, language, article, texts, nearness)
+    nearest = int(np.argmax(cosines))
+    if claims and len(chosen) < MOST_SPANS and cosines[nearest] - cosines[chosen].max() >= _MUCH_NEARER:
+        chosen.append(nearest)
+    return sorted(chosen)
 
 
 def _sentences_needed(

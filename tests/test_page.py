@@ -349,7 +349,9 @@ def test_a_folded_card_opens_and_counts_characters_as_the_server_does(browser: B
 def test_a_card_shows_what_is_cited_instead_of_the_sentence_found(browser: Browser) -> None:
     found, (first, _) = found_bridge(), checked_bridge()
     found = replace(found, hits=(replace(found.hits[0], sentence=span_of(BRIDGE, SHUTTLE)), *found.hits[1:]))
-    answer = replace(answer_bridge(), hits=found.hits, sentences=(first.sentence,), citations=first.citations)
+    (cited,) = first.citations
+    overlapping = replace(cited, number=2, start=cited.start + 3)
+    answer = replace(answer_bridge(), hits=found.hits, sentences=(first.sentence,), citations=(cited, overlapping))
     gate = threading.Event()
     with asking(browser, [found, gate, first, answer]) as (page, _):
         ask(page, "Quand ?")

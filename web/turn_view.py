@@ -13,9 +13,10 @@ from index.passages import Span
 from index.search import Hit
 from qa.answers import Answer
 from qa.grounding import Citation
+from web.article_text import usable_spans
 from web.words import Language, counted, long_date, unbroken
 
-# Characters shown on either side of the best sentence while a card is folded; the first card is never folded.
+# Characters shown on either side of what is highlighted while a card is folded; the first card is never folded.
 CONTEXT_CHARACTERS = 110
 
 
@@ -44,17 +45,17 @@ class OtherPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of a passage, made readable. `told`: it is cited; of a passage that is not, the sentence found."""
+class ExcerptRun:
+    """Characters of a passage, made readable. Highlighted is what is cited; where nothing is, the sentence found."""
 
     text: str
-    told: bool
+    highlighted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One passage as evidence. far_before + before + pieces + after + far_after is the passage, made readable; the
-    first piece is told, and the last."""
+    """One passage as evidence. far_before + before + runs + after + far_after is the passage, made readable; the first
+    run is highlighted, and the last."""
 
     rank: int
     article_id: str
@@ -66,7 +67,7 @@ class Card:
     date: str
     far_before: str
     before: str
-    pieces: tuple[Piece, ...]
+    runs: tuple[ExcerptRun, ...]
     after: str
     far_after: str
     cited: tuple[int, ...]
@@ -147,15 +148,16 @@ def _mark(citation: Citation, words: Mapping[str, str]) -> CitationMark:
 def _card(hit: Hit, citations: Iterable[Citation], locale: str) -> Card:
     text = hit.passage.text
     cited = [one for one in citations if one.article.id == hit.article.id and _overlap(one, hit)]
-    told = _told(hit, cited)
-    left, right = told[0].start, told[-1].end
+    highlighted = _highlighted(hit, cited)
+    left, right = highlighted[0].start, highlighted[-1].end
+    first = Span(hit.passage.start + left, hit.passage.start + highlighted[0].end)
     near_left = _word_start(text, left - CONTEXT_CHARACTERS) if hit.rank > 1 else 0
     near_right = _word_end(text, right + CONTEXT_CHARACTERS) if hit.rank > 1 else len(text)
     day = hit.article.published
     return Card(
         rank=hit.rank,
         article_id=hit.article.id,
-        href=article_path(hit.article.id, hit.passage.start + told[0].start, hit.passage.start + told[0].end),
+        href=article_path(hit.article.id, first.start, first.end),
         title=unbroken(hit.article.title),
         language=hit.article.language,
         source=hit.article.source or "",
@@ -163,7 +165,7 @@ def _card(hit: Hit, citations: Iterable[Citation], locale: str) -> Card:
         date=long_date(day, locale) if day else "",
         far_before=readable(text[:near_left]),
         before=readable(text[near_left:left]),
-        pieces=tuple(_pieces(text, told)),
+        runs=tuple(_runs(text, highlighted)),
         after=readable(text[right:near_right]),
         far_after=readable(text[near_right:]),
         cited=tuple(one.number for one in cited),
@@ -175,25 +177,20 @@ def _overlap(citation: Citation, hit: Hit) -> bool:
     return citation.start < hit.passage.end and citation.end > hit.passage.start
 
 
-def _told(hit: Hit, cited: Iterable[Citation]) -> list[Span]:
-    """What the passage is shown for, by its own characters and in their order: what is cited of it, else the sentence
-    found."""
+def _highlighted(hit: Hit, cited: Iterable[Citation]) -> list[Span]:
+    """What is cited of the passage, or else the sentence found, by the passage's characters and in their order."""
     start, length = hit.passage.start, len(hit.passage.text)
-    spans: list[Span] = []
-    for one in sorted(cited, key=lambda citation: (citation.start, citation.end)):
-        left, right = max(one.start - start, spans[-1].end if spans else 0), min(one.end - start, length)
-        if left < right:
-            spans.append(Span(left, right))
-    return spans or [Span(hit.sentence.start - start, hit.sentence.end - start)]
+    inside = ((max(one.start - start, 0), min(one.end - start, length)) for one in cited)
+    return usable_spans(inside, length) or [Span(hit.sentence.start - start, hit.sentence.end - start)]
 
 
-def _pieces(text: str, told: Sequence[Span]) -> Iterator[Piece]:
-    """What is told, and what stands between."""
-    place = told[0].start
-    for span in told:
+def _runs(text: str, highlighted: Sequence[Span]) -> Iterator[ExcerptRun]:
+    """What is highlighted, and what stands between."""
+    place = highlighted[0].start
+    for span in highlighted:
         if place < span.start:
-            yield Piece(readable(text[place : span.start]), told=False)
-        yield Piece(readable(text[span.start : span.end]), told=True)
+            yield ExcerptRun(readable(text[place : span.start]), highlighted=False)
+        yield ExcerptRun(readable(text[span.start : span.end]), highlighted=True)
         place = span.end
 
 

@@ -2,7 +2,7 @@
 
 import { articlePath, clone, element, longDate, readable, unbroken, words } from "./page.js";
 
-const CONTEXT = 110; // characters beside the best sentence of a folded card; as in web/turn_view.py
+const CONTEXT = 110; // characters beside what a folded card highlights; as in web/turn_view.py
 
 export function makeCard(hit) {
   const card = clone("card-template");
@@ -26,7 +26,7 @@ export function makeCard(hit) {
     link.href = articlePath(one.article_id);
     part(".also-places").append(position ? ", " : "", link);
   });
-  tell(card, hit, []);
+  showExcerpt(card, hit, []);
   foldable(card);
   return card;
 }
@@ -40,43 +40,46 @@ export function showCited(cards, hits, citations) {
     const note = card.querySelector(".card-cited");
     note.hidden = cited.length === 0;
     note.textContent = `${words.cited} ${cited.map((one) => `[${one.number}]`).join("")}`;
-    tell(card, hit, cited);
+    showExcerpt(card, hit, cited);
     const cut = markCuts(card);
     if (card.classList.contains("folded")) card.querySelector(".expand").hidden = !cut;
   });
 }
 
-/** The passage with what it is shown for: what is cited of it, else the sentence found; as in web/turn_view.py. */
-function tell(card, hit, cited) {
+/** The passage, with what is cited of it highlighted, or else the sentence found; as in web/turn_view.py. */
+function showExcerpt(card, hit, cited) {
   const characters = Array.from(hit.text);
   const text = (from, to) => readable(characters.slice(from, to).join(""));
   const part = (selector) => card.querySelector(selector);
-  const told = toldSpans(hit, cited, characters.length);
-  const [left, right] = [told[0].start, told.at(-1).end];
+  const highlighted = highlightedSpans(hit, cited, characters.length);
+  const [left, right] = [highlighted[0].start, highlighted.at(-1).end];
   const nearLeft = hit.rank === 1 ? 0 : wordStart(characters, left - CONTEXT);
   const nearRight = hit.rank === 1 ? characters.length : wordEnd(characters, right + CONTEXT);
   const [farBefore, farAfter] = card.querySelectorAll(".far");
-  const pieces = [];
+  const runs = [];
   let place = left;
-  for (const { start, end } of told) {
-    if (place < start) pieces.push(text(place, start));
-    pieces.push(element("mark", "", text(start, end)));
+  for (const { start, end } of highlighted) {
+    if (place < start) runs.push(text(place, start));
+    runs.push(element("mark", "", text(start, end)));
     place = end;
   }
-  part(".card-link").href = articlePath(hit.article_id, hit.start + told[0].start, hit.start + told[0].end);
+  part(".card-link").href = articlePath(hit.article_id, hit.start + left, hit.start + highlighted[0].end);
   farBefore.textContent = text(0, nearLeft);
   part(".before").textContent = text(nearLeft, left);
-  part(".told").replaceChildren(...pieces);
+  part(".highlighted").replaceChildren(...runs);
   part(".after").textContent = text(right, nearRight);
   farAfter.textContent = text(nearRight);
 }
 
-function toldSpans(hit, cited, length) {
+/** By the passage's characters and in their order, overlapping ones joined. */
+function highlightedSpans(hit, cited, length) {
   const spans = [];
   for (const one of [...cited].sort((a, b) => a.start - b.start || a.end - b.end)) {
-    const start = Math.max(one.start - hit.start, spans.at(-1)?.end ?? 0);
+    const start = Math.max(one.start - hit.start, 0);
     const end = Math.min(one.end - hit.start, length);
-    if (start < end) spans.push({ start, end });
+    const before = spans.at(-1);
+    if (before && start <= before.end) before.end = Math.max(before.end, end);
+    else spans.push({ start, end });
   }
   return spans.length ? spans : [{ start: hit.sentence.start - hit.start, end: hit.sentence.end - hit.start }];
 }

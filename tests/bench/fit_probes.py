@@ -37,7 +37,7 @@ from qa.adapter import adapter_digest
 from qa.commands import language_model_file
 from qa.language_model import prefix_key
 from qa.measuring.measures import answer_recall, holds
-from qa.probe import logistic
+from qa.probe import Probe, logistic
 from qa.prompt import no_passage_messages
 
 # How much the weights are held back. Without the adapter, held out, AUROC of the first (squad2, PIAF, own, XQuAD ar)
@@ -284,8 +284,7 @@ def _report(read: Read) -> None:
 
 def _of_claims(read: Read) -> Numbers:
     """Of each pair the probability, in 0..1, that the passage says the reply, whatever was asked."""
-    said = entailment.entailment_probe(digest_of(language_model_file(None)))
-    assert said is not None
+    _, said = _probes()
     slope, fixed = CLAIM_CURVE
     return np.array([logistic(slope * said.logit(_layered(reply)) + fixed) for reply in read.reply])
 
@@ -295,13 +294,19 @@ def _layered(reply: States) -> States:
     return reply.reshape(2 * len(answerability.LAYERS), -1)
 
 
-def chances_of(read: Read) -> tuple[Numbers, Numbers]:
-    """Of each pair the probabilities, in 0..1, that the passage answers and that the reply is right, by the probes as
-    they are."""
+def _probes() -> tuple[Probe, Probe]:
+    """Those of qa/answerability.py and qa/entailment.py, as they are."""
     digest = digest_of(language_model_file(None))
     asked, said = answerability.probe_for(digest), entailment.entailment_probe(digest)
     if asked is None or said is None:
         raise SystemExit("The probes belong to another model, adapter or prompt: fit them.")
+    return asked, said
+
+
+def chances_of(read: Read) -> tuple[Numbers, Numbers]:
+    """Of each pair the probabilities, in 0..1, that the passage answers and that the reply is right, by the probes as
+    they are."""
+    asked, said = _probes()
     layers, pairs = len(answerability.LAYERS), read.pairs
 
     def chance(number: int, before: float, not_first: bool) -> float:

@@ -13,6 +13,7 @@ from typing import Protocol
 from index.embedder import Embedder
 from index.filters import NO_FILTERS, Filters
 from index.languages import detect_language
+from index.passages import Span
 from index.search import Hit
 from index.sentences import split_sentences
 from qa.answerability import DECLINE_BELOW, QUOTE_FROM, QUOTE_UNLIKELY_FROM, WRITE_FROM, Answerability
@@ -32,7 +33,7 @@ from qa.grounding import (
 )
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
 from qa.prompt import NOTHING, answer_messages
-from qa.quotation import QUOTED_ANSWERS, sentence_to_quote
+from qa.quotation import quotation
 from qa.wording.days import with_dates
 from qa.wording.double_questions import halves_of
 from qa.wording.numbers import with_own_marks
@@ -293,20 +294,24 @@ class Answerer:
     def _quote(
         self, hit: Hit, chance: float, found: Found, writing: _Writing
     ) -> Generator[Checked, None, float | None]:
-        """A sentence as it stands, where the passage very likely answers (`chance`, in 0..1) and no reply could be
-        shown. Returns how likely the sentence answers, in 0..1; None where none is shown."""
+        """What the passage says as it stands, where it likely answers (`chance`, in 0..1) and no reply could be shown.
+        Returns how likely that answers, in 0..1; None where nothing is quoted."""
         unlikely = min(writing.judged, default=1.0) < self._decline_below
         in_doubt = unlikely and found.language == hit.article.language
-        quoted_chance = chance * QUOTED_ANSWERS
-        if chance < (QUOTE_UNLIKELY_FROM if in_doubt else QUOTE_FROM) or quoted_chance < self._decline_below:
+        if chance < (QUOTE_UNLIKELY_FROM if in_doubt else QUOTE_FROM):
             return None
         withheld = "" if unlikely else " ".join(writing.withheld_here)
-        span = sentence_to_quote(found.standalone_question, found.language, withheld, hit, self._embedder)
-        words = hit.article.text[span.start : span.end] if span else ""
-        if span is None or _only_repeats(words, found, writing):
+        quote = quotation(found.standalone_question, found.language, withheld, hit, self._embedder)
+        if quote is None or (quoted_chance := chance * quote.answers) < self._decline_below:
             return None
-        yield self._show(quoted(words, found.language), hit, Grounds("supported", quoted_chance, (span,), ()), writing)
-        return quoted_chance
+        shown = False
+        for run in _runs(quote.spans, hit.article.text):
+            words = hit.article.text[run[0].start : run[-1].end]
+            if not _only_repeats(words, found, writing):
+                grounds = Grounds("supported", quoted_chance, run, ())
+                yield self._show(quoted(words, found.language), hit, grounds, writing)
+                shown = True
+        return quoted_chance if shown else None
 
     def _check(self, written: str, start: int, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Checked]:
         """Hold the last sentence of what is written, from `start` on, against the passage it was written from, then
@@ -400,6 +405,17 @@ class Answerer:
             timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
             independent_sources=independent_sources(writing.cited_hits),
         )
+
+
+def _runs(spans: Sequence[Span], text: str) -> list[tuple[Span, ...]]:
+    """Spans of a text in reading order, those together between which there is nothing but spaces."""
+    runs: list[tuple[Span, ...]] = []
+    for span in spans:
+        if runs and not text[runs[-1][-1].end : span.start].strip(" "):
+            runs[-1] += (span,)
+        else:
+            runs.append((span,))
+    return runs
 
 
 def _only_repeats(sentence: str, found: Found, writing: _Writing) -> bool:

@@ -19,7 +19,7 @@ from qa.conversation import Turn
 from qa.entailment import Entailment
 from qa.grounding import SAID_SURELY
 from qa.language_model import Asker
-from qa.quotation import QUOTED_ANSWERS
+from qa.quotation import CHOSEN_ANSWERS, LED_TO_ANSWERS
 
 BRIDGE = (
     "Le pont des Tanneurs a rouvert vendredi 7 novembre. Les travaux ont coûté 618 000 euros. "
@@ -540,18 +540,39 @@ def test_an_unlikely_reply_gives_way_to_a_quotation_only_where_the_passage_very_
     assert answer.text.startswith("«") == (lifted > 0)
 
 
+@pytest.mark.parametrize(
+    ("between", "shown"),
+    [(" ", ["«\u00a0{} {}\u00a0»"]), (" Il pleut. ", ["«\u00a0{}\u00a0»"] * 2), ("\n\n", ["«\u00a0{}\u00a0»"] * 2)],
+)
+def test_two_sentences_side_by_side_are_one_quotation(
+    tmp_path: Path, between: str, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qa.quotation._ABOUT_AS_NEAR", 0.6)
+    first, second = "Les travaux du pont ont coûté cher.", "Les travaux du pont ont coûté 618 000 euros."
+    text = f"---\ntitle: Pont\nlanguage: fr\n---\n{first}{between}{second}"
+    (tmp_path / "a.md").write_text(text, encoding="utf-8")
+    build([tmp_path / "a.md"], tmp_path / "home", FakeEmbedder(), "fake")
+    index = Index(tmp_path / "home", FakeEmbedder())
+    model = FakeLanguageModel([f"{second[:-1]} hier."], [YES])
+    answer = judged_by(Judge(0.1), index, model, question="Combien ont coûté les travaux ?")
+    assert answer.text == " ".join(shown).format(first, second)
+    assert [citation.quote for citation in answer.citations] == [first, second]
+    assert [sentence.citations for sentence in answer.sentences] == ([(1, 2)] if len(shown) == 1 else [(1,), (2,)])
+
+
 @pytest.mark.parametrize("above", [0.0, 0.01])
-def test_a_quotation_is_as_likely_as_the_passage_and_the_choice_of_its_sentence_and_held_to_the_bar(
-    index: Index, above: float, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("reply", "answers"), [(REWORDED, CHOSEN_ANSWERS), ("Oui 99 fois.", LED_TO_ANSWERS)])
+def test_a_quotation_is_as_likely_as_the_passage_and_the_choice_of_its_sentences_and_held_to_the_bar(
+    index: Index, reply: str, answers: float, above: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("qa.answerability.plain_probability", lambda *_: 0.95)
-    answer = judged_by(Judge(0.1), index, FakeLanguageModel([REWORDED, "-"], [YES, NO]), 0.95 * QUOTED_ANSWERS + above)
+    answer = judged_by(Judge(0.1), index, FakeLanguageModel([reply, "-"], [YES, NO]), 0.95 * answers + above)
     if above:
         assert not answer.answered
     else:
         assert answer.text.startswith("«")
-        assert answer.answerability == pytest.approx(0.95 * QUOTED_ANSWERS)
-        assert [one.score for one in answer.sentences] == [pytest.approx(0.95 * QUOTED_ANSWERS, abs=1e-4)]
+        assert answer.answerability == pytest.approx(0.95 * answers)
+        assert {one.score for one in answer.sentences} == {round(0.95 * answers, 4)}
 
 
 def test_what_other_checks_stop_is_withheld_whatever_the_model_says_of_it(index: Index) -> None:

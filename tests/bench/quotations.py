@@ -1,10 +1,10 @@
-"""Of the passages that very likely answer, where the reply is unlikely to be right: does the sentence that is quoted?
+"""Of the passages that likely answer, where the reply is unlikely to be right: do the sentences that are quoted?
 
     .venv/bin/python tests/bench/quotations.py pairs.jsonl states.npz
 
 Over the fifth of the pairs that the adapter was not trained on (see fit_probes.py); the language model is not asked
-again. A sentence answers that holds a marked answer; XQuAD's are marked in both languages. It is what QUOTED_ANSWERS of
-qa/quotation.py rests on.
+again. Sentences answer that have at least half of a marked answer's words; XQuAD's are marked in both languages. It is
+what CHOSEN_ANSWERS of qa/quotation.py rests on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ from index.passages import Passage
 from index.search import Hit
 from index.sentences import split_sentences
 from qa.answerability import DECLINE_BELOW, QUOTE_FROM, QUOTE_UNLIKELY_FROM
-from qa.quotation import sentence_to_quote
+from qa.measuring.measures import answer_recall
+from qa.quotation import quotation
+
+# Share of a marked answer's words, as for what the README calls right.
+RIGHT = 0.5
 
 
 def main() -> None:
@@ -38,7 +42,7 @@ def main() -> None:
         if held_out and pair.answers and pair.marked and not pair.forced and reply < DECLINE_BELOW
     ]
     embedder = load_embedder(None)[0]
-    print(f"{'':36}{'answer':>8}{'quoted':>8}{'holds the answer':>18}")
+    print(f"{'':36}{'answer':>8}{'quoted':>8}{'right':>8}{'words':>8}")
     for kind, across, least in (
         ("in one language", False, QUOTE_UNLIKELY_FROM),
         ("across languages", True, QUOTE_FROM),
@@ -48,8 +52,10 @@ def main() -> None:
                 pair for pair, chance in asked if chance >= bar and (pair.language != pair.text_language) == across
             ]
             sentences = [_quoted(pair, embedder) for pair in pairs]
-            right = sum(map(_holds, pairs, sentences))
-            print(f"{f'{kind}, from {bar} on':36}{len(pairs):8}{sum(map(bool, sentences)):8}{right:18}", flush=True)
+            right = sum(map(_is_right, pairs, sentences))
+            words = sum(len(one.split()) for one in sentences) / max(sum(map(bool, sentences)), 1)
+            told = f"{len(pairs):8}{sum(map(bool, sentences)):8}{right:8}{words:8.0f}"
+            print(f"{f'{kind}, from {bar} on':36}{told}", flush=True)
 
 
 def _quoted(pair: Pair, embedder: Embedder) -> str:
@@ -58,12 +64,12 @@ def _quoted(pair: Pair, embedder: Embedder) -> str:
     texts = [SourceText(heading_of(article), pair.text[span.start : span.end]) for span in sentences]
     passage = Passage("-", article.id, 0, len(pair.text), pair.text, sentences)
     hit = Hit(article, passage, sentences[0], 0.0, 0.0, 0.0, 1, embedder.embed_texts(texts))
-    span = sentence_to_quote(pair.question, pair.language, "", hit, embedder)
-    return pair.text[span.start : span.end] if span else ""
+    chosen = quotation(pair.question, pair.language, "", hit, embedder)
+    return " ".join(pair.text[span.start : span.end] for span in chosen.spans) if chosen else ""
 
 
-def _holds(pair: Pair, sentence: str) -> bool:
-    return any(marked.lower() in sentence.lower() for marked in pair.marked)
+def _is_right(pair: Pair, quoted: str) -> bool:
+    return answer_recall(quoted, pair.marked) >= RIGHT
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ novembre" is withheld of a passage that says "vendredi", and leads to that sente
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +20,9 @@ from index.sentences import is_heading
 from qa.grounding import takes_up
 from qa.wording.orders import is_order
 
-# Share of the question's words that a sentence must have: "ratatouille ratatouille" is the nearest one to many a
-# question of that article.
+# Share of the question's words that a quotation must have: "ratatouille ratatouille" is the nearest sentence to many a
+# question of that article. Of 52 passages with an unlikely reply 12 have a nearest sentence with fewer; 9 of these have
+# more together with the second, and 8 answer.
 _TAKEN_UP = 0.25
 # What the cosine with the model's own words counts for beside that with the question. Of 224 first passages of tuning
 # halves that answer, with a likely reply that was stopped, the sentence holds the marked answer in 174 without, 181
@@ -31,8 +33,8 @@ _REPLY_WEIGHT = 0.5
 # from .15 on in .90, in any two in .92 (30, 44, 48 and 58 words); of 40 in another language in .65, .82, .85, .85.
 _ABOUT_AS_NEAR = 0.15
 # Of the passages that answer, in how many the quoted sentences do: of 224 of tuning halves with a likely reply that was
-# stopped, the one that it leads to holds the marked answer in 181. Of 91 that the adapter was not trained on, with an
-# unlikely reply, those that are chosen otherwise have at least half of its words in 83 (tests/bench/quotations.py).
+# stopped, the one that it leads to holds the marked answer in 181. Of 98 that the adapter was not trained on, with an
+# unlikely reply, those that are chosen otherwise have at least half of its words in 89 (tests/bench/quotations.py).
 # Neither the model's probe on the sentence, read as if the model had replied so, nor how likely the sentence alone
 # answers as a passage tells well which ones (AUROC .57 and .65).
 LED_TO_ANSWERS = 0.80
@@ -61,18 +63,19 @@ def quotation(question: str, language: str, withheld: str, hit: Hit, embedder: E
         (written,) = embedder.embed_texts([SourceText(heading_of(article), withheld)])
         nearness = (nearness + _REPLY_WEIGHT * (hit.vectors @ written)) / (1 + _REPLY_WEIGHT)
 
-    def words(place: int) -> str:
-        return article.text[sentences[place].start : sentences[place].end]
+    def words(places: Sequence[int]) -> str:
+        return " ".join(article.text[sentences[place].start : sentences[place].end] for place in sorted(places))
+
+    def may_stand(places: Sequence[int]) -> bool:
+        return across or takes_up(words(places), question, language, _TAKEN_UP)
 
     order = np.argsort(-nearness, kind="stable").tolist()
     stating = [place for place in order if not is_heading(article.text, sentences[place])]
-    for first in stating if withheld else stating[:1]:
-        if (across or takes_up(words(first), question, language, _TAKEN_UP)) and not is_order(words(first)):
-            break
-    else:
-        return None
+    plain = [place for place in stating if not is_order(words([place]))]
     if withheld and not across:
-        return Quotation((sentences[first],), LED_TO_ANSWERS)
-    near = (place for place in stating if nearness[place] >= nearness[first] - _ABOUT_AS_NEAR)
-    second = [place for place in near if place != first and not is_order(words(place))][:1]
-    return Quotation(tuple(sentences[place] for place in sorted([first, *second])), CHOSEN_ANSWERS)
+        led_to = next((place for place in plain if may_stand([place])), None)
+        return None if led_to is None else Quotation((sentences[led_to],), LED_TO_ANSWERS)
+    if not plain or (plain[0] != stating[0] and not withheld):
+        return None
+    near = [place for place in plain if nearness[place] >= nearness[plain[0]] - _ABOUT_AS_NEAR][:2]
+    return Quotation(tuple(sentences[place] for place in sorted(near)), CHOSEN_ANSWERS) if may_stand(near) else None

@@ -13,7 +13,6 @@ from typing import Protocol
 from index.embedder import Embedder
 from index.filters import NO_FILTERS, Filters
 from index.languages import detect_language
-from index.passages import Span
 from index.search import Hit
 from index.sentences import split_sentences
 from qa.answerability import DECLINE_BELOW, QUOTE_FROM, QUOTE_UNLIKELY_FROM, WRITE_FROM, Answerability
@@ -305,7 +304,7 @@ class Answerer:
         if quote is None or (quoted_chance := chance * quote.answers) < self._decline_below:
             return None
         shown = False
-        for run in _runs(quote.spans, hit.article.text):
+        for run in quote.runs:
             words = hit.article.text[run[0].start : run[-1].end]
             if not _only_repeats(words, found, writing):
                 grounds = Grounds("supported", quoted_chance, run, ())
@@ -405,17 +404,6 @@ class Answerer:
             timings=Timings(found.search_ms, writing.first_token_ms, writing.first_sentence_ms, writing.elapsed_ms()),
             independent_sources=independent_sources(writing.cited_hits),
         )
-
-
-def _runs(spans: Sequence[Span], text: str) -> list[tuple[Span, ...]]:
-    """Spans of a text in reading order, those together between which there is nothing but spaces."""
-    runs: list[tuple[Span, ...]] = []
-    for span in spans:
-        if runs and not text[runs[-1][-1].end : span.start].strip(" "):
-            runs[-1] += (span,)
-        else:
-            runs.append((span,))
-    return runs
 
 
 def _only_repeats(sentence: str, found: Found, writing: _Writing) -> bool:

@@ -43,9 +43,10 @@ CHOSEN_ANSWERS = 0.90
 
 @dataclass(frozen=True, slots=True)
 class Quotation:
-    """Sentences of a passage, in reading order. `answers`: how likely they answer, in 0..1, if the passage does."""
+    """Sentences of a passage, in reading order; those that stand side by side are one run. `answers`: how likely they
+    answer, in 0..1, if the passage does."""
 
-    spans: tuple[Span, ...]
+    runs: tuple[tuple[Span, ...], ...]
     answers: float
 
 
@@ -74,8 +75,21 @@ def quotation(question: str, language: str, withheld: str, hit: Hit, embedder: E
     plain = [place for place in stating if not is_order(words([place]))]
     if withheld and not across:
         led_to = next((place for place in plain if may_stand([place])), None)
-        return None if led_to is None else Quotation((sentences[led_to],), LED_TO_ANSWERS)
+        return None if led_to is None else Quotation(((sentences[led_to],),), LED_TO_ANSWERS)
     if not plain or (plain[0] != stating[0] and not withheld):
         return None
     near = [place for place in plain if nearness[place] >= nearness[plain[0]] - _ABOUT_AS_NEAR][:2]
-    return Quotation(tuple(sentences[place] for place in sorted(near)), CHOSEN_ANSWERS) if may_stand(near) else None
+    if not may_stand(near):
+        return None
+    return Quotation(_runs([sentences[place] for place in sorted(near)], article.text), CHOSEN_ANSWERS)
+
+
+def _runs(spans: Sequence[Span], text: str) -> tuple[tuple[Span, ...], ...]:
+    """Spans of a text in reading order, those together between which there is nothing but spaces."""
+    runs: list[tuple[Span, ...]] = []
+    for span in spans:
+        if runs and not text[runs[-1][-1].end : span.start].strip(" "):
+            runs[-1] += (span,)
+        else:
+            runs.append((span,))
+    return tuple(runs)

@@ -31,7 +31,7 @@ def found(tmp_path: Path) -> Iterator[Found]:
 def quote(found: Found, question: str, withheld: str = "", language: str = "fr") -> list[str]:
     hit = found(question)
     chosen = quotation(question, language, withheld, hit, FakeEmbedder())
-    return [hit.article.text[span.start : span.end] for span in chosen.spans] if chosen else []
+    return [hit.article.text[span.start : span.end] for run in chosen.runs for span in run] if chosen else []
 
 
 VISIT, COST = "Vendredi, la boulangère a traversé le pont avec des croissants.", "Les travaux du pont ont coûté cher."

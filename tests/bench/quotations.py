@@ -65,7 +65,7 @@ def _quoted(pair: Pair, embedder: Embedder) -> str:
     passage = Passage("-", article.id, 0, len(pair.text), pair.text, sentences)
     hit = Hit(article, passage, sentences[0], 0.0, 0.0, 0.0, 1, embedder.embed_texts(texts))
     chosen = quotation(pair.question, pair.language, "", hit, embedder)
-    return " ".join(pair.text[span.start : span.end] for span in chosen.spans) if chosen else ""
+    return " ".join(pair.text[run[0].start : run[-1].end] for run in chosen.runs) if chosen else ""
 
 
 def _is_right(pair: Pair, quoted: str) -> bool:

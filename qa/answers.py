@@ -301,7 +301,7 @@ class Answerer:
             return None
         withheld = "" if unlikely else " ".join(writing.withheld_here)
         quote = quotation(found.standalone_question, found.language, withheld, hit, self._embedder)
-        if quote is None or (quoted_chance := chance * quote.answers) < self._decline_below:
+        if quote is None or (quoted_chance := chance * quote.chance) < self._decline_below:
             return None
         shown = False
         for run in quote.runs:

@@ -29,25 +29,26 @@ _TAKEN_UP = 0.25
 # with .5, 180 with 1. Of 412 with an unlikely reply in 301, 294 and 297: there these words do not count.
 _REPLY_WEIGHT = 0.5
 # How much less near a second sentence may be. Of 267 passages of tuning halves that answer in the question's language,
-# with an unlikely reply, at least half of the answer's words stand in one sentence in .80, in two from .10 on in .88,
-# from .15 on in .90, in any two in .92 (30, 44, 48 and 58 words); of 40 in another language in .65, .82, .85, .85.
+# with an unlikely reply, at least half of the answer's words stand in the nearest sentence in .80, with a second within
+# .10 in .88, within .15 in .90, with any second in .92 (30, 44, 48 and 58 words); of 40 in another language in .65,
+# .82, .85, .85.
 _ABOUT_AS_NEAR = 0.15
 # Of the passages that answer, in how many the quoted sentences do: of 224 of tuning halves with a likely reply that was
 # stopped, the one that it leads to holds the marked answer in 181. Of 98 that the adapter was not trained on, with an
-# unlikely reply, those that are chosen otherwise have at least half of its words in 89 (tests/bench/quotations.py).
+# unlikely reply, the nearest have at least half of its words in 89 (tests/bench/quotations.py).
 # Neither the model's probe on the sentence, read as if the model had replied so, nor how likely the sentence alone
 # answers as a passage tells well which ones (AUROC .57 and .65).
-LED_TO_ANSWERS = 0.80
-CHOSEN_ANSWERS = 0.90
+LED_TO_CHANCE = 0.80
+NEAREST_CHANCE = 0.90
 
 
 @dataclass(frozen=True, slots=True)
 class Quotation:
-    """Sentences of a passage, in reading order; those that stand side by side are one run. `answers`: how likely they
-    answer, in 0..1, if the passage does."""
+    """Sentences of a passage, in reading order; those that stand side by side are one run. `chance`: the probability,
+    in 0..1, that they answer if the passage does."""
 
     runs: tuple[tuple[Span, ...], ...]
-    answers: float
+    chance: float
 
 
 def quotation(question: str, language: str, withheld: str, hit: Hit, embedder: Embedder) -> Quotation | None:
@@ -75,13 +76,13 @@ def quotation(question: str, language: str, withheld: str, hit: Hit, embedder: E
     plain = [place for place in stating if not is_order(words([place]))]
     if withheld and not across:
         led_to = next((place for place in plain if may_stand([place])), None)
-        return None if led_to is None else Quotation(((sentences[led_to],),), LED_TO_ANSWERS)
-    if not plain or (plain[0] != stating[0] and not withheld):
+        return None if led_to is None else Quotation(((sentences[led_to],),), LED_TO_CHANCE)
+    if not plain or (not withheld and plain[0] != stating[0]):
         return None
     near = [place for place in plain if nearness[place] >= nearness[plain[0]] - _ABOUT_AS_NEAR][:2]
     if not may_stand(near):
         return None
-    return Quotation(_runs([sentences[place] for place in sorted(near)], article.text), CHOSEN_ANSWERS)
+    return Quotation(_runs([sentences[place] for place in sorted(near)], article.text), NEAREST_CHANCE)
 
 
 def _runs(spans: Sequence[Span], text: str) -> tuple[tuple[Span, ...], ...]:

@@ -19,7 +19,7 @@ from qa.conversation import Turn
 from qa.entailment import Entailment
 from qa.grounding import SAID_SURELY
 from qa.language_model import Asker
-from qa.quotation import CHOSEN_ANSWERS, LED_TO_ANSWERS
+from qa.quotation import LED_TO_CHANCE, NEAREST_CHANCE
 
 BRIDGE = (
     "Le pont des Tanneurs a rouvert vendredi 7 novembre. Les travaux ont coûté 618 000 euros. "
@@ -561,18 +561,18 @@ def test_two_sentences_side_by_side_are_one_quotation(
 
 
 @pytest.mark.parametrize("above", [0.0, 0.01])
-@pytest.mark.parametrize(("reply", "answers"), [(REWORDED, CHOSEN_ANSWERS), ("Oui 99 fois.", LED_TO_ANSWERS)])
+@pytest.mark.parametrize(("reply", "of_choice"), [(REWORDED, NEAREST_CHANCE), ("Oui 99 fois.", LED_TO_CHANCE)])
 def test_a_quotation_is_as_likely_as_the_passage_and_the_choice_of_its_sentences_and_held_to_the_bar(
-    index: Index, reply: str, answers: float, above: float, monkeypatch: pytest.MonkeyPatch
+    index: Index, reply: str, of_choice: float, above: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("qa.answerability.plain_probability", lambda *_: 0.95)
-    answer = judged_by(Judge(0.1), index, FakeLanguageModel([reply, "-"], [YES, NO]), 0.95 * answers + above)
+    answer = judged_by(Judge(0.1), index, FakeLanguageModel([reply, "-"], [YES, NO]), 0.95 * of_choice + above)
     if above:
         assert not answer.answered
     else:
         assert answer.text.startswith("«")
-        assert answer.answerability == pytest.approx(0.95 * answers)
-        assert {one.score for one in answer.sentences} == {round(0.95 * answers, 4)}
+        assert answer.answerability == pytest.approx(0.95 * of_choice)
+        assert {one.score for one in answer.sentences} == {round(0.95 * of_choice, 4)}
 
 
 def test_what_other_checks_stop_is_withheld_whatever_the_model_says_of_it(index: Index) -> None:

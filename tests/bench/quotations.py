@@ -4,7 +4,7 @@
 
 Over the fifth of the pairs that the adapter was not trained on (see fit_probes.py); the language model is not asked
 again. Sentences answer that have at least half of a marked answer's words; XQuAD's are marked in both languages. It is
-what CHOSEN_ANSWERS of qa/quotation.py rests on.
+what NEAREST_CHANCE of qa/quotation.py rests on.
 """
 
 from __future__ import annotations

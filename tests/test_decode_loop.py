@@ -86,7 +86,7 @@ class Eager(Lookahead):
     """Guesses as much as it may."""
 
     def worth(self, writers: int) -> int:
-        return max(WRITTEN_ROWS // writers, 1) - 1
+        return max(WRITTEN_ROWS - writers, 0)
 
 
 class Room:

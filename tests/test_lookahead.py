@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import cycle
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.decoding.lookahead import Lookahead, guess
+from qa.decoding.lookahead import Lookahead, dealt, guess
 
 SOURCE = list(b"the bridge closed in May; the bridge of the mill reopened")
 
@@ -58,8 +59,10 @@ def test_what_is_guessed_stood_there_behind_what_was_written(source: list[int], 
         assert found
 
 
-# Seconds of a decoding by its rows, as measured (1.5B Q4_K_M, two cores): with VNNI 2026-11-22, without 2026-11-27.
+# Seconds of a decoding by its rows, as measured (1.5B Q4_K_M, two cores): with VNNI 2026-11-22, on other cores with it
+# 2026-11-28, without 2026-11-27.
 WITH_VNNI = {1: 0.075, 2: 0.084, 4: 0.098, 8: 0.262, 16: 0.262}
+BY_FOURS = {1: 0.074, 2: 0.109, 3: 0.137, 4: 0.120, 7: 0.21, 8: 0.226, 10: 0.29, 12: 0.286, 15: 0.353, 16: 0.288}
 WITHOUT = {1: 0.073, 2: 0.12, 4: 0.23, 8: 0.45, 12: 0.60, 16: 0.59}
 
 
@@ -71,10 +74,11 @@ def learnt(machine: dict[int, float], writers: int, *right: int) -> Lookahead:
     """So many replies have been written on a machine, with in turn so many right guesses before the first wrong one."""
     lookahead = Lookahead(16)
     for _, right_now in zip(range(100), cycle(right), strict=False):
-        guesses = lookahead.worth(writers)
-        lookahead.took(writers * (1 + guesses), seconds(machine, writers * (1 + guesses)))
-        if guesses:
-            lookahead.turned_out(min(right_now, guesses), guesses)
+        worth = lookahead.worth(writers)
+        lookahead.took(writers + worth, seconds(machine, writers + worth))
+        for guesses in range(worth // writers, worth // writers + bool(worth % writers) + 1):
+            if guesses:
+                lookahead.turned_out(min(right_now, guesses), guesses)
     return lookahead
 
 
@@ -84,12 +88,20 @@ def test_where_rows_are_cheap_more_is_guessed() -> None:
 
 
 def test_rows_that_lie_idle_in_a_batch_are_used() -> None:
-    assert learnt(WITHOUT, 8, 0, 1, 1).worth(8) == 1
+    assert learnt(WITHOUT, 8, 0, 1, 1).worth(8) == 8
+
+
+@pytest.mark.parametrize("writers", [5, 6, 7, 8])
+def test_rows_that_one_more_would_make_quicker_are_filled_up(writers: int) -> None:
+    """Fifteen take longer than sixteen there: not three rows for each of five replies."""
+    worth = learnt(BY_FOURS, writers, 0, 1, 3).worth(writers)
+    assert (writers + worth) % 4 == 0
+    assert worth > 0
 
 
 def test_no_more_rows_are_decoded_than_were_granted() -> None:
     free = learnt(dict.fromkeys(range(1, 60), 0.1), 1, 20)
-    assert [free.worth(writers) for writers in (1, 2, 5, 8, 16, 17, 40)] == [15, 7, 2, 1, 0, 0, 0]
+    assert [free.worth(writers) for writers in (1, 2, 5, 8, 16, 17, 40)] == [15, 14, 11, 8, 0, 0, 0]
 
 
 def test_guesses_that_are_never_right_are_given_up() -> None:
@@ -138,3 +150,19 @@ def test_trying_costs_little() -> None:
         if rows > 1:
             lookahead.turned_out(0, rows - 1)
     assert spent < 1.1 * least
+
+
+def test_guesses_are_dealt_the_first_of_each_reply_before_the_second_of_any() -> None:
+    guesses = [[1, 2, 3], [], [4], [5, 6]]
+    assert dealt(guesses, 0) == [[], [], [], []]
+    assert dealt(guesses, 2) == [[1], [], [4], []]
+    assert dealt(guesses, 4) == [[1, 2], [], [4], [5]]
+    assert dealt(guesses, 99) == guesses
+    assert dealt([], 5) == []
+
+
+@given(st.lists(st.lists(st.integers(0, 5), max_size=6), max_size=6), st.integers(0, 20))
+def test_as_many_are_dealt_as_there_are_or_may_be(guesses: list[list[int]], most: int) -> None:
+    dealt_out = dealt(guesses, most)
+    assert all(guessed[: len(few)] == few for guessed, few in zip(guesses, dealt_out, strict=True))
+    assert sum(map(len, dealt_out)) == min(most, sum(map(len, guesses)))

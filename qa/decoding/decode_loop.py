@@ -25,7 +25,7 @@ import numpy as np
 
 from qa.decoding.fair_turns import FairTurns
 from qa.decoding.llama_context import Aborted, LlamaContext, Logits, Output, Row
-from qa.decoding.lookahead import Lookahead, guess
+from qa.decoding.lookahead import Lookahead, dealt, guess
 from qa.decoding.read_before import FIRST_FREE, ReadBefore, Reading
 from qa.decoding.request import SLICE_TOKENS, Behind, Impression, Request
 from qa.errors import Busy, PromptTooLong
@@ -33,10 +33,10 @@ from qa.prefill_cache import PrefillCache
 
 log = logging.getLogger(__name__)
 
-# Rows of a step in which several questions are read, or a multiple of it: 16 rows take 0.24 to 0.30 s, 20 take 0.35 to
-# 0.38, 64 take 0.94. Longer steps read hardly more tokens a second, and in short ones somebody who asks a moment later
-# than another does not wait until all of that question is read (1.5B Q4_K_M, two cores, 2026-11-23). At least half of
-# it is for questions, the rest for replies.
+# Rows of a step for each question that is being read, those of replies included: 16 rows take 0.24 s, 20 take 0.31, 32
+# take 0.44, 64 take 0.82 (1.5B Q4_K_M, two cores with VNNI, 2026-11-28; 0.5, 0.6, 0.9, 1.8 without). So many questions
+# are read quicker in long steps, and one in short ones, in which somebody who asks a moment later does not wait until
+# all of it is read. At least half of 16 is for questions, the rest for replies.
 QUESTION_ROWS = 16
 # Questions that a step is made longer for.
 QUESTIONS_A_STEP = 4
@@ -81,6 +81,11 @@ class _Running(Reading):
     @property
     def unread(self) -> bool:
         return self.slices < len(self.prompt.slices)
+
+    @property
+    def tokens_left(self) -> int:
+        """How many it may still write."""
+        return self.request.max_tokens - len(self.written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,8 +349,8 @@ class DecodeLoop:
         questions, those first whose turn it is. Then choose what follows."""
         parts: list[tuple[list[Row], Callable[[Sequence[Output]], None]]] = []
         worth = self._lookahead.worth(len(writers)) if writers and self._context.can_share else 0
-        for one in writers:
-            guesses = guess(one.source, one.written, min(worth, one.request.max_tokens - len(one.written) - 1))
+        found = [guess(one.source, one.written, min(worth, one.tokens_left - 1)) for one in writers]
+        for one, guesses in zip(writers, dealt(found, worth), strict=True):
             tokens = [one.written[-1], *guesses]
             rows = [Row(token, place, one.sequence, True) for place, token in enumerate(tokens, start=one.position)]
             parts.append((rows, partial(self._take_written, one, guesses)))
@@ -387,7 +392,7 @@ class DecodeLoop:
         piece = one.decoder.decode(self._context.piece(one.token))
         one.text += piece
         one.length += len(piece)
-        if len(one.written) >= one.request.max_tokens:
+        if not one.tokens_left:
             self._finish(one)
 
     def _send(self, one: _Running) -> None:

@@ -5,8 +5,8 @@ tokens there is guessed to follow again; one decoding then says for each guess w
 and the first wrong guess ends the run. So the reply is the one that greedy writing gives, word by word, in fewer
 decodings (prompt lookup decoding, Saxena 2023, https://github.com/apoorvumang/prompt-lookup-decoding).
 
-How many guesses pay depends on the processor: with VNNI four rows take 1.3 times as long as one, without it 3.2 times,
-and 16 rows no longer than 12. So Lookahead measures while it goes on.
+How many guesses pay depends on the processor: with VNNI four rows take 1.3 to 1.6 times as long as one, without it 3.2
+times, and 16 rows no longer than 12. So Lookahead measures while it goes on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ from dataclasses import dataclass
 
 # Tokens that must have stood together before. A single one says little: it counts only where it stood once.
 _LONGEST_MATCH = 3
+# Multiples of this are what processors are good at: with VNNI three rows take longer than four, and 15 than 16; without
+# it 16 no longer than 12.
+_ROWS_AT_ONCE = 4
+# So until they were tried, multiples of the first are taken to cost no more than at most so many rows fewer.
+_AS_CHEAP = {_ROWS_AT_ONCE: 3, 4 * _ROWS_AT_ONCE: 8}
 # What a row more is taken to cost, in times of one row, before it was tried; less than on any machine seen, so that it
 # is tried.
 _UNTRIED_ROW = 0.25
@@ -41,7 +46,7 @@ class _Measured:
 
 
 class Lookahead:
-    """How many tokens to guess behind each reply, by what rows cost on this machine and how often guesses are right
+    """How many tokens to guess behind the replies, by what rows cost on this machine and how often guesses are right
     (the acceptance rate). `most_rows`: of one decoding, guesses included, where there are not more replies than that.
 
     1,500 replies of tuning halves, in tokens a second, as costs were measured with VNNI / without: nothing guessed
@@ -57,16 +62,18 @@ class Lookahead:
         self._right, self._tried = _RIGHT_BEFORE, _TRIED_BEFORE
 
     def worth(self, writers: int) -> int:
-        """Guesses behind each of so many replies with which most tokens are written in a second."""
-        best, most = 0, 0.0
-        tokens, share, right = 0.0, 1.0, self._right / self._tried
-        for guesses in range(max(self._most_rows // writers, 1)):
-            tokens += share
-            share *= right
-            speed = tokens / self._expected(writers * (1 + guesses))
-            if speed > most:
-                best, most = guesses, speed
-        return best
+        """Guesses, all together, behind so many replies with which most tokens are written in a second."""
+        most = max(self._most_rows, writers)
+        evenly = range(writers, most + 1, writers)  # as many behind each
+        right = self._right / self._tried
+        best, highest = writers, 0.0
+        for rows in sorted({*evenly, *range(_ROWS_AT_ONCE * -(-writers // _ROWS_AT_ONCE), most + 1, _ROWS_AT_ONCE)}):
+            each, more = divmod(rows, writers)
+            tokens = writers * sum(right**place for place in range(each)) + more * right**each
+            speed = tokens / self._expected(rows)
+            if speed > highest:
+                best, highest = rows, speed
+        return best - writers
 
     def took(self, rows: int, seconds: float) -> None:
         """So many seconds were taken by a decoding of so many rows in which nothing was done but write.
@@ -91,8 +98,8 @@ class Lookahead:
 
     def _expected(self, rows: int) -> float:
         """Seconds of a decoding: measured, or between two that were. Beyond them rather too few, so that it is tried:
-        more rows cost little more, and fewer as much less as there are fewer. Before any was measured, times of one
-        row."""
+        more rows cost little more, and fewer as much less as there are fewer; and the same for the numbers that
+        processors are good at. Before any was measured, times of one row."""
         known = sorted(self._seconds)
         if not known:
             return 1 + _UNTRIED_ROW * (rows - 1)
@@ -100,6 +107,8 @@ class Lookahead:
         if not place:
             return self._seconds[known[0]] * rows / known[0]
         below = known[place - 1]
+        if below < rows and any(not rows % good and rows - below <= fewer for good, fewer in _AS_CHEAP.items()):
+            return self._seconds[below]
         if place == len(known):
             rise = self._seconds[below] * _UNTRIED_ROW / (1 + _UNTRIED_ROW * (below - 1))
         else:
@@ -119,3 +128,13 @@ def guess(source: Sequence[int], written: Sequence[int], most: int) -> list[int]
         if places:
             return list(source[places[-1] : places[-1] + most])
     return []
+
+
+def dealt(guesses: Sequence[list[int]], most: int) -> list[list[int]]:
+    """Of the guesses behind each reply so many all together: the first of each, then the second, and so on."""
+    counts = [0] * len(guesses)
+    for place in range(max(map(len, guesses), default=0)):
+        for number, guessed in enumerate(guesses):
+            if sum(counts) < most and place < len(guessed):
+                counts[number] += 1
+    return [guessed[:count] for guessed, count in zip(guesses, counts, strict=True)]

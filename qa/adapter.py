@@ -1,7 +1,7 @@
 """What makes the default model a reading desk: a LoRA adapter, trained to answer from one passage or to say NONE.
 
-Low-rank additions to some of the model's weights (Hu et al., "LoRA", ICLR 2022), 8 MB beside a model of a gigabyte. The
-model was made to write code; asked about passages, the adapted one finds more of the answers, says NONE more often
+Low-rank additions to some of the model's weights (Hu et al., "LoRA", ICLR 2022), 16 MB beside a model of a gigabyte.
+The model was made to write code; asked about passages, the adapted one finds more of the answers, says NONE more often
 where there is none, and understands questions in other languages than the passage's far better (README.md has figures).
 
 It belongs to one model file behind one prompt, as the probes do, which read what model and adapter make of a prompt.

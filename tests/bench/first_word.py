@@ -8,7 +8,7 @@
 
 All three search the same index first, and the search counts. Only questions of odd paragraphs are asked: the probes
 were fitted to the others. It prints a table; there is no pass or fail. The first run embeds PIAF (3 to 12 minutes). 100
-questions take 45 to 80 minutes on two cores; Ctrl-C ends it with a table of what it has.
+questions take 35 to 80 minutes on two cores; Ctrl-C ends it with a table of what it has.
 """
 
 from __future__ import annotations

@@ -366,6 +366,32 @@ def test_a_card_shows_what_is_cited_instead_of_the_sentence_found(browser: Brows
         assert link.get_attribute("href") == article_path(BRIDGE.id, reopening.start, reopening.end)
 
 
+# Widths, in pixels, at which the number of a citation does not stand behind its sentence, but begins a line.
+ALONE = """([from, to]) => {
+  const text = document.querySelector(".answer-text");
+  const alone = [];
+  for (let width = from; width <= to; width += 1) {
+    text.style.width = `${width}px`;
+    for (const mark of text.querySelectorAll(".cite")) {
+      const sentence = mark.parentElement.firstChild;
+      const end = document.createRange();
+      end.setStart(sentence, sentence.length - 1);
+      end.setEnd(sentence, sentence.length);
+      if (mark.getBoundingClientRect().left < end.getBoundingClientRect().left) alone.push(width);
+    }
+  }
+  return alone;
+}"""
+
+
+def test_the_number_of_a_citation_never_begins_a_line(browser: Browser) -> None:
+    with asking(browser, bridge_script()) as (page, _):
+        ask(page, "Quand ?")
+        page.wait_for_selector(".turn[data-state=answered]")
+        assert page.locator(".cite").count() == 3
+        assert page.evaluate(ALONE, [260, 700]) == []
+
+
 SPLIT = """async () => {
   const { readEvents } = await import("/static/event_stream.js");
   const text = ": hello\\r\\nevent: a\\r\\ndata: {\\"x\\": \\"é🌉\\"}\\r\\n\\r\\ndata:one\\ndata: two\\n\\n: keep-alive\\n\\nevent: cut\\ndata: 1\\n";

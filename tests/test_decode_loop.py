@@ -29,6 +29,7 @@ from qa.decoding.decode_loop import (
     LEFT_OVER_ROWS,
     NEXT_COMES,
     QUESTION_ROWS,
+    QUESTIONS_A_STEP,
     RUNNING,
     WRITTEN_ROWS,
     DecodeLoop,
@@ -978,6 +979,19 @@ def test_a_question_is_read_in_the_batches_that_replies_are_written_in(room: Roo
     assert len(batches) > 1
     assert all(QUESTION_ROWS <= len(rows) <= QUESTION_ROWS + LEFT_OVER_ROWS for rows in batches[:-1])
     assert sum(not row.logits for rows in batches for row in rows) == rest - 1
+
+
+@pytest.mark.parametrize("questions", [2, 3, 8])
+def test_the_more_questions_are_read_the_longer_are_the_steps(room: Room, plain: PlainReader, questions: int) -> None:
+    prompts = [prompt("System. ", "", of_slices(4, letter)) for letter in "abcdefgh"[:questions]]
+    scores_of(room.ask(prompt("System. ")))  # what they have in common is read
+    requests = room.together(lambda: [room.ask(asked, client=f"{asked}") for asked in prompts])
+    for asked, request in zip(prompts, requests, strict=True):
+        assert_plain_scores(plain, asked, scores_of(request))
+    lengths = [len(rows) for rows in room.context.decoded if len({row.sequence for row in rows}) > 1]
+    full = min(questions, QUESTIONS_A_STEP) * QUESTION_ROWS
+    assert lengths[0] == full
+    assert max(lengths) <= full + LEFT_OVER_ROWS
 
 
 def test_a_question_that_is_alone_is_read_at_once(room: Room, plain: PlainReader) -> None:

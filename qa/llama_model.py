@@ -22,7 +22,7 @@ from qa.decoding.decode_loop import BATCH_ROWS, RUNNING, DecodeLoop, Work
 from qa.decoding.llama_context import KVType, LlamaContext
 from qa.decoding.read_before import FIRST_FREE, PREFIX_TOKENS
 from qa.decoding.reply_stream import ReplyStream, impression_of, next_of
-from qa.decoding.request import SLICE_TOKENS, Prompt, Request, in_slices
+from qa.decoding.request import BLOCK_ROWS, SLICE_TOKENS, Prompt, Request, in_slices
 from qa.errors import PromptTooLong
 from qa.language_model import NOBODY, Asker, Message, kept_key, prefix_key
 from qa.prefill_cache import PrefillCache
@@ -195,5 +195,5 @@ def state_identity(path: Path, kv_type: KVType = "f16", adapter: Path | None = N
     processor."""
     system = llama_cpp.llama_print_system_info().decode("utf-8", "replace")
     adapted = hashlib.sha256(adapter.read_bytes()).hexdigest() if adapter else ""
-    facts = (digest_of(path), adapted, kv_type, llama_cpp.__version__, system, str(SLICE_TOKENS))
+    facts = (digest_of(path), adapted, kv_type, llama_cpp.__version__, system, f"{SLICE_TOKENS} {BLOCK_ROWS}")
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

@@ -35,6 +35,7 @@ from qa.decoding.decode_loop import (
     DecodeLoop,
     Work,
 )
+from qa.decoding.llama_context import Row
 from qa.decoding.lookahead import Lookahead
 from qa.decoding.read_before import FIRST_FREE, PREFIX_TOKENS, PREFIXES
 from qa.decoding.request import SLICE_TOKENS, Impression, Outcome, Prompt, Request
@@ -117,11 +118,12 @@ class Room:
         cancelled: Callable[[], bool] = lambda: False,
         background: bool = False,
         since: float = 0.0,
+        held: bool = False,
     ) -> Request:
         """A reply of so many tokens; with none, scores; in the background neither."""
         scored = () if max_tokens or background else WRITABLE
         asker = Asker(client, cancelled, since)
-        request = Request(asked, max_tokens, scored, asker, background, outbox=Outbox(self.context))
+        request = Request(asked, max_tokens, scored, asker, background, outbox=Outbox(self.context), held=held)
         self.loop.submit(request)
         return request
 
@@ -601,7 +603,7 @@ class Leaver:
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize(
     ("decoding", "where"),
-    [(1, "prefix"), (2, "prefix"), (5, "passage"), (10, "question"), (11, "first word"), (14, "words")],
+    [(1, "prefix"), (2, "prefix"), (4, "passage"), (6, "question"), (7, "first word"), (10, "words")],
 )
 def test_who_leaves_is_served_two_steps_more_at_most(
     room: Room, plain: PlainReader, how: str, decoding: int, where: str
@@ -1004,6 +1006,101 @@ def test_a_question_that_is_alone_is_read_at_once(room: Room, plain: PlainReader
         assert len(room.context.decoded[-1]) == length
 
 
+# -- alone -------------------------------------------------------------------------------------------------------------
+
+
+def lengths_of(decoded: Sequence[Sequence[Row]]) -> list[int]:
+    return [len(rows) for rows in decoded]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "passage", "expected"),
+    [
+        ([16], [16], [16, 16]),
+        ([16, 16, 7], [16, 16, 16, 16, 5], [32, 7, 32, 32, 5]),
+        ([16, 9], [16, 16, 16, 5], [25, 32, 21]),
+        ([64, 64, 64], [64, 64, 30], [128, 64, 128, 30]),
+        # A slice that is no whole number of blocks is where a piece of the prompt ends.
+        ([7, 16, 16], [15, 16, 16, 24, 16], [7, 32, 15, 32, 24, 16]),
+    ],
+    ids=["short", "many", "odd rests", "long", "pieces"],
+)
+def test_who_is_alone_has_two_slices_read_in_one_go(
+    room: Room, plain: PlainReader, prefix: list[int], passage: list[int], expected: list[int]
+) -> None:
+    """Up to where the prefix ends, and the passage: there the state is kept."""
+    lengths = [*prefix, *passage, 9]
+    slices = tuple(tuple((place + 31 * row) % 90 + 33 for row in range(size)) for place, size in enumerate(lengths))
+    asked = Prompt(slices, len(prefix), len(prefix) + len(passage), hashlib.sha256(bytes(expected)).hexdigest())
+    assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+    assert lengths_of(room.context.decoded) == [*expected, 9]
+    room.context.decoded.clear()
+    assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+    assert lengths_of(room.context.decoded) == [9]
+
+
+def test_who_are_several_have_one_slice_read_at_a_time(room: Room, plain: PlainReader) -> None:
+    prompts = [prompt("System. ", of_slices(6, letter)) for letter in "ab"]
+    requests = room.together(lambda: [room.ask(asked, client=f"{asked}") for asked in prompts])
+    for asked, request in zip(prompts, requests, strict=True):
+        assert_plain_scores(plain, asked, scores_of(request))
+    assert lengths_of(room.context.decoded[:13]) == [len("System. ")] + [SLICE] * 12
+    assert room.context.aborted == 0
+
+
+def test_beside_one_who_writes_one_slice_is_read_at_a_time(room: Room, plain: PlainReader) -> None:
+    writing, reading = long_winded(plain, 30), prompt("System. ", of_slices(6))
+    arrived: list[Request] = []
+    room.do_at(8, lambda: arrived.append(room.ask(reading)))
+    assert_greedy(plain, writing, text_of(room.ask(writing, 30)), 30)
+    assert_plain_scores(plain, reading, scores_of(arrived[0]))
+    assert max(len(rows) for rows in room.context.decoded if not any(row.logits for row in rows)) == SLICE
+
+
+def test_two_slices_are_given_up_when_somebody_comes(room: Room, plain: PlainReader) -> None:
+    long, short = prompt("System. ", of_slices(20)), prompt("System. ", "", "And I?")
+    newcomer: list[Request] = []
+    room.do_at(4, lambda: newcomer.append(room.ask(short, client="newcomer")))
+    first = room.ask(long, client="first")
+    assert_plain_scores(plain, long, scores_of(first))
+    assert_plain_scores(plain, short, scores_of(newcomer[0]))
+    assert room.context.aborted == 1
+    assert first_word_at(newcomer[0]) <= 5  # the prefix, two times two slices, one slice, and its question
+    # From then on one at a time, also when the newcomer has left.
+    assert lengths_of(room.context.decoded)[:3] == [len("System. "), 2 * SLICE, 2 * SLICE]
+    assert max(lengths_of(room.context.decoded)[3:]) <= SLICE
+
+
+def test_two_slices_are_given_up_for_one_who_was_held(room: Room, plain: PlainReader) -> None:
+    """A reply that its reader has thought about goes on at once."""
+    writing, reading = long_winded(plain, 12), prompt("System. ", of_slices(12))
+    held = room.ask(writing, 12, held=True)
+    while not room.loop.work().tokens_written:
+        time.sleep(0.001)
+
+    def go_on() -> None:
+        held.held = False
+        room.loop.wake()
+
+    room.context.decoded.clear()
+    room.do_at(3, go_on)
+    other = room.ask(reading, client="other")
+    assert_greedy(plain, writing, text_of(held), 12)
+    assert_plain_scores(plain, reading, scores_of(other))
+    assert room.context.aborted == 1
+
+
+def test_those_who_come_and_go_do_not_keep_one_who_is_alone_from_being_read(room: Room, plain: PlainReader) -> None:
+    asked = prompt("System. ", of_slices(20))
+
+    def come_and_go() -> None:
+        room.ask(prompt("", "", "And I?"), cancelled=lambda: True)
+
+    room.context.before = come_and_go
+    assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+    assert room.context.aborted == 1
+
+
 # -- in the background -------------------------------------------------------------------------------------------------
 
 
@@ -1088,7 +1185,7 @@ def test_quiet_is_when_nobody_is_served(room: Room) -> None:
     room.context.before = lambda: quiet.append(room.loop.quiet_for())
     time.sleep(0.05)
     end_of(room.ask(prompt("System. ", of_slices(2), ""), background=True))
-    assert len(quiet) == 3
+    assert len(quiet) == 2
     assert min(quiet) >= 0.05
     quiet.clear()
     text_of(room.ask(prompt(), 5))

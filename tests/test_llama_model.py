@@ -36,7 +36,7 @@ from qa.decoding.llama_context import KVType, kv_type_named
 from qa.decoding.lookahead import Lookahead
 from qa.decoding.read_before import PREFIXES
 from qa.decoding.reply_stream import without_stop
-from qa.decoding.request import SLICE_TOKENS
+from qa.decoding.request import BLOCK_ROWS, LONGEST_SLICE, SLICE_TOKENS, in_slices
 from qa.errors import Busy, PromptTooLong
 from qa.language_model import Asker, Message
 from qa.llama_model import LlamaModel, state_identity
@@ -250,8 +250,24 @@ def test_a_prompt_is_read_as_its_format_says_in_slices_that_end_with_its_pieces(
     expected = []
     for piece in pieces:
         tokens = plain.tokens(piece)
-        expected += [tokens[start : start + SLICE_TOKENS] for start in range(0, len(tokens), SLICE_TOKENS)]
+        while tokens:
+            whole = len(tokens) if len(tokens) < SLICE_TOKENS + BLOCK_ROWS else SLICE_TOKENS
+            if whole == SLICE_TOKENS and piece is not pieces[-1]:
+                rest = len(tokens) - SLICE_TOKENS
+                whole += rest if rest < SLICE_TOKENS + BLOCK_ROWS else SLICE_TOKENS
+            expected.append(tokens[:whole])
+            tokens = tokens[whole:]
     assert read == expected
+
+
+@pytest.mark.parametrize("tokens", [*range(33), *range(60, 100), 128, 143, 144, 1000])
+def test_no_slice_but_the_only_one_is_shorter_than_a_block(tokens: int) -> None:
+    slices = in_slices(range(tokens))
+    assert list(chain.from_iterable(slices)) == list(range(tokens))
+    assert all(len(part) == SLICE_TOKENS for part in slices[:-1])
+    assert all(len(part) <= LONGEST_SLICE for part in slices)
+    assert len(slices) <= 1 or len(slices[-1]) >= BLOCK_ROWS
+    assert all(slices)
 
 
 @pytest.mark.parametrize(("beginning", "added"), [(None, []), (TURN_START, []), (ord("^"), [ord("^")])])

@@ -39,7 +39,8 @@ class WatchedContext(LlamaContext):
         super().__init__(*given, **settings)
 
     def decode(self, rows: Sequence[Row], abort: Callable[[], bool] | None = None) -> list[Output]:
-        self.decoded.append(list(rows))
+        mine = list(rows)
+        self.decoded.append(mine)
         self._entered.set()
         assert self._may_go_on.wait(WAIT)
         self.before()
@@ -52,7 +53,7 @@ class WatchedContext(LlamaContext):
             outputs = super().decode(rows, stop if abort else None)
         except Aborted:
             self.aborted += 1
-            self.decoded.pop()
+            self.decoded[:] = [other for other in self.decoded if other is not mine]
             raise
         if outputs and len(outputs) < len(rows):
             self.logits = outputs[-1].logits.copy()

@@ -2,16 +2,15 @@
 
 Read `_run` and `_step` first. Each step decodes one batch: the next token of every reply that is being written, and
 behind them a few tokens of the questions that are being read. Before it comes at most one slice of a passage, about a
-second on two cores; nothing waits for longer.
+second on two cores; nothing waits for longer. Who is alone has two slices read in one go, until somebody comes.
 
 What has been read is not read again (qa/decoding/read_before.py). The slices of passages are decoded one prompt at a
-time and end where a piece of the prompt does, so a passage is read in the same batches whoever reads beside it.
+time and end where a piece of the prompt does, so a passage is read in the same rows whoever reads beside it.
 """
 
 from __future__ import annotations
 
 import codecs
-import contextlib
 import logging
 import threading
 import time
@@ -19,7 +18,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, takewhile
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from qa.decoding.fair_turns import FairTurns
 from qa.decoding.llama_context import Aborted, LlamaContext, Logits, Output, Row
 from qa.decoding.lookahead import Lookahead, dealt, guess
 from qa.decoding.read_before import FIRST_FREE, ReadBefore, Reading
-from qa.decoding.request import SLICE_TOKENS, Behind, Impression, Request
+from qa.decoding.request import BLOCK_ROWS, LONGEST_SLICE, Behind, Impression, Request
 from qa.errors import Busy, PromptTooLong
 from qa.prefill_cache import PrefillCache
 
@@ -56,8 +55,11 @@ NEXT_COMES = 0.010
 ALL_COME = 0.060
 # Seconds between two looks at whether the asker of a reply that is held has gone.
 HELD_LOOK = 0.1
+# Slices of a passage decoded in one go for one who is alone: two take 0.96 of the time that they take one by one, four
+# no less (two cores with VNNI, 2026-11-28).
+SLICES_ALONE = 2
 # Rows of the largest batch.
-BATCH_ROWS = max(SLICE_TOKENS, QUESTIONS_A_STEP * QUESTION_ROWS + LEFT_OVER_ROWS)
+BATCH_ROWS = max(SLICES_ALONE * LONGEST_SLICE, QUESTIONS_A_STEP * QUESTION_ROWS + LEFT_OVER_ROWS)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ class _Running(Reading):
 
     request: Request
     served: int = 0  # tokens decoded for it while it was being read
+    gave_way: bool = False  # to somebody who came
     token: int | None = None  # chosen, not decoded yet
     written: list[int] = field(default_factory=list)
     source: list[int] = field(default_factory=list)  # what guesses are taken from
@@ -255,8 +258,7 @@ class DecodeLoop:
         asking = [one for one in readers if one.behind_passage]
         if readers and readers[0] not in asking:
             asking = []
-            with contextlib.suppress(Aborted):  # it is read later
-                self._read_slice(readers[0])
+            self._read_passage(readers[0], alone=len(readers) == 1 and not self._writers())
         writers = self._writers()
         if writers or asking:
             self._write_and_ask(writers, asking)
@@ -288,7 +290,7 @@ class DecodeLoop:
     def _share_out(self, asking: Sequence[_Running], written: int) -> Counter[_Running]:
         """How many tokens of each question are decoded in this step, beside `written` rows of replies: a token at a
         time to the one whose turn it is. With nobody else there, the question is read to its end."""
-        rest = {one: len(self._rest_of_slice(one)) for one in asking}
+        rest = {one: len(self._rest_of_slices(one)) for one in asking}
         unread = sum(rest.values())
         steps = max(-(-(written + QUESTION_ROWS // 2) // QUESTION_ROWS), min(len(asking), QUESTIONS_A_STEP))
         rows = steps * QUESTION_ROWS - written
@@ -302,11 +304,31 @@ class DecodeLoop:
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
-    def _read_slice(self, one: _Running) -> None:
-        """Decode the next slice of a prefix or passage, alone: the same rows whoever else is there."""
-        part = self._rest_of_slice(one)
-        stop = (lambda: self._newcomers or self._closing) if one.request.background else None
-        self._take_part(one, part, self._context.decode(self._rows_of(one, part), stop))
+    def _read_passage(self, one: _Running, alone: bool) -> None:
+        """Decode the next slice of a prefix or passage, or two of them for one who is alone.
+
+        Two are given up when somebody else has work, and so is all that goes on in the background. Who gave way reads
+        one slice at a time from then on: those who come and go keep nobody from being read.
+        """
+        slices = self._slices_in_one_go(one) if alone and not one.gave_way else 1
+        part = self._rest_of_slices(one, slices)
+        gives_way = slices > 1 or one.request.background
+        try:
+            outputs = self._context.decode(self._rows_of(one, part), self._others_have_work if gives_way else None)
+        except Aborted:
+            one.gave_way = True
+        else:
+            self._take_part(one, part, outputs)
+
+    def _slices_in_one_go(self, one: _Running) -> int:
+        """Up to the end of the prefix or passage, behind which the state is kept, and behind whole blocks only."""
+        prompt = one.prompt
+        end = prompt.prefix if one.slices < prompt.prefix else prompt.kept
+        coming = prompt.slices[one.slices : min(one.slices + SLICES_ALONE, end) - 1]
+        return 1 + sum(1 for _ in takewhile(lambda part: len(part) % BLOCK_ROWS == 0, coming))
+
+    def _others_have_work(self) -> bool:
+        return self._newcomers or self._closing or bool(self._writers())
 
     def _rows_of(self, one: _Running, part: Sequence[int]) -> list[Row]:
         """Logits are asked for behind the last token of a prompt only."""
@@ -319,14 +341,17 @@ class DecodeLoop:
         self._tokens_read += len(part)
         self._turns.count(one.request.asker.client, len(part))
         one.position += len(part)
-        one.slices += one.position == one.prompt.length(one.slices + 1)
+        while one.unread and one.position >= one.prompt.length(one.slices + 1):
+            one.slices += 1
         if self._context.can_share:
             self._before.keep(one)
         if not one.unread:
             self._prompt_read(one, outputs[0] if outputs else None)
 
-    def _rest_of_slice(self, one: _Running) -> tuple[int, ...]:
-        return one.prompt.slices[one.slices][one.position - one.prompt.length(one.slices) :]
+    def _rest_of_slices(self, one: _Running, slices: int = 1) -> tuple[int, ...]:
+        """The tokens that are not read yet of the next `slices` slices."""
+        tokens = chain.from_iterable(one.prompt.slices[one.slices : one.slices + slices])
+        return tuple(tokens)[one.position - one.prompt.length(one.slices) :]
 
     def _prompt_read(self, one: _Running, output: Output | None) -> None:
         request = one.request
@@ -355,7 +380,7 @@ class DecodeLoop:
             rows = [Row(token, place, one.sequence, True) for place, token in enumerate(tokens, start=one.position)]
             parts.append((rows, partial(self._take_written, one, guesses)))
         for one, count in self._share_out(asking, sum(len(rows) for rows, _ in parts)).items():
-            part = self._rest_of_slice(one)[:count]
+            part = self._rest_of_slices(one)[:count]
             parts.append((self._rows_of(one, part), partial(self._take_part, one, part)))
         started = time.monotonic()
         outputs = iter(self._context.decode([row for rows, _ in parts for row in rows]))

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from queue import SimpleQueue
 
 from qa.decoding.hidden_states import HiddenState
@@ -16,6 +17,11 @@ log = logging.getLogger(__name__)
 # Tokens of a passage decoded in one go: nobody waits for longer than that (1 s on two cores). Slices of 128 are
 # read no faster on some cores (63 tokens/s against 66, 2026-11-22), 4 % faster on others (with VNNI, 2026-11-28).
 SLICE_TOKENS = 64
+# Kernels take rows in blocks of 4, 8 or 16, and fewer than 4 in another way. Behind whole blocks a slice makes the same
+# numbers as in a batch of its own, to the last bit; a shorter one would cost as much as a whole block.
+BLOCK_ROWS = 16
+# The rest of a piece belongs to its last slice, where it is shorter than a block.
+LONGEST_SLICE = SLICE_TOKENS + BLOCK_ROWS - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +51,13 @@ Slices = tuple[tuple[int, ...], ...]
 
 def in_slices(tokens: Sequence[int]) -> Slices:
     """The tokens in pieces that are decoded in one go."""
-    return tuple(tuple(tokens[start : start + SLICE_TOKENS]) for start in range(0, len(tokens), SLICE_TOKENS))
+    starts = range(0, max(len(tokens) - BLOCK_ROWS + 1, 1), SLICE_TOKENS) if tokens else ()
+    return tuple(tuple(tokens[start:end]) for start, end in pairwise((*starts, len(tokens))))
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt in the slices it is decoded in, each of at most the tokens that the context decodes at once.
+    """A prompt in the slices it is decoded in, each of at most LONGEST_SLICE tokens.
 
     The first `prefix` slices are those of every prompt of this kind, and worth storing under `prefix_key`. Those behind
     them up to `kept` are worth storing under `key`. What has no key is not stored.

@@ -20,6 +20,7 @@ from index.storage.checksums import digest_of
 from qa.decoding.chat_template import ChatTemplate
 from qa.decoding.decode_loop import BATCH_ROWS, RUNNING, DecodeLoop, Work
 from qa.decoding.llama_context import KVType, LlamaContext
+from qa.decoding.passage_reader import SEQUENCES
 from qa.decoding.read_before import FIRST_FREE, PREFIX_TOKENS
 from qa.decoding.reply_stream import ReplyStream, impression_of, next_of
 from qa.decoding.request import BLOCK_ROWS, SLICE_TOKENS, Prompt, Request, in_slices
@@ -71,7 +72,12 @@ class LlamaModel:
         if not self._context.can_share:
             log.warning("%s cannot share or store what it has read: every passage is read afresh", path.name)
         self._states = states or PrefillCache(None, identity="00")
-        self._loop = DecodeLoop(self._context, cells, self._states, queue)
+        reading = None
+        if self._context.can_share and self._context.reads_quicker_as_filed:
+            reading = LlamaContext(
+                path, self._context_tokens, SEQUENCES, BATCH_ROWS, threads, kv_type, (), adapter, as_filed=True
+            )
+        self._loop = DecodeLoop(self._context, cells, self._states, queue, reading=reading)
 
     @property
     def context_tokens(self) -> int:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 from queue import SimpleQueue
@@ -37,6 +38,7 @@ from qa.decoding.decode_loop import (
 )
 from qa.decoding.llama_context import Row
 from qa.decoding.lookahead import Lookahead
+from qa.decoding.passage_reader import SEQUENCES
 from qa.decoding.read_before import FIRST_FREE, PREFIX_TOKENS, PREFIXES
 from qa.decoding.request import SLICE_TOKENS, Impression, Outcome, Prompt, Request
 from qa.errors import Busy, PromptTooLong
@@ -102,12 +104,22 @@ class Room:
         longest_wait: float = 30.0,
         states: PrefillCache | None = None,
         promised: int | None = None,
+        reading: bool = False,
     ) -> None:
         self.states = states or PrefillCache(None, "00")
         with_prefixes = cells + PREFIXES * PREFIX_TOKENS
         self.context = WatchedContext(path, with_prefixes, FIRST_FREE + RUNNING, BATCH_ROWS, threads=1)
         guesses = Eager(WRITTEN_ROWS)  # how long decodings take is another thing each time
-        self.loop = DecodeLoop(self.context, promised or cells, self.states, queue, longest_wait, guesses)
+        self.reading = (
+            WatchedContext(
+                path, max(cells, SLICE), SEQUENCES, BATCH_ROWS, threads=1, as_filed=True, beside=self.context
+            )
+            if reading
+            else None
+        )
+        self.loop = DecodeLoop(
+            self.context, promised or cells, self.states, queue, longest_wait, guesses, reading=self.reading
+        )
         self.closed = False
 
     def ask(
@@ -200,7 +212,7 @@ def first_word_at(request: Request) -> int:
 
 
 @pytest.fixture
-def opened(tiny_model: Path) -> Iterator[Open]:
+def any_opened(tiny_model: Path) -> Iterator[Open]:
     """Opens rooms. Whatever a test did there, in the end nobody is left, no cell is taken, and the thread ends."""
     rooms: list[Room] = []
 
@@ -214,6 +226,12 @@ def opened(tiny_model: Path) -> Iterator[Open]:
         room.close()
     assert all(empty)
     assert not any(room.loop._thread.is_alive() for room in rooms)
+
+
+@pytest.fixture(params=[False, True], ids=["one context", "two contexts"])
+def opened(any_opened: Open, request: pytest.FixtureRequest) -> Open:
+    """Opens rooms without and with a context that reads passages."""
+    return partial(any_opened, reading=request.param)
 
 
 @pytest.fixture
@@ -1101,6 +1119,70 @@ def test_those_who_come_and_go_do_not_keep_one_who_is_alone_from_being_read(room
     assert room.context.aborted == 1
 
 
+# -- a context that reads passages -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(any_opened: Open) -> tuple[Room, WatchedContext]:
+    """A room with both, and the one that reads."""
+    room = any_opened(reading=True)
+    assert room.reading
+    return room, room.reading
+
+
+def test_one_reads_passages_and_the_other_questions(two: tuple[Room, WatchedContext], plain: PlainReader) -> None:
+    room, reading = two
+    prefix = "System. "
+    for letter, slices, question in [("a", 3, "Why?"), ("b", 5, "What is it?"), ("b", 2, "Where?"), ("a", 3, "And?")]:
+        asked = prompt(prefix, of_slices(slices, letter), question)
+        read = room.loop.work().tokens_read
+        assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+        assert room.is_empty()
+        # The passage that was read last, and none of the question; the other has nothing but the prefix by now.
+        stored = room.loop.work().tokens_read - read == len(question)
+        assert stored == (question == "And?")
+        if not stored:
+            assert reading.positions(0) == (0, len(prefix) + slices * SLICE)
+        assert reading.positions(1) == (-1, 0)
+        assert_greedy(plain, asked, text_of(room.ask(asked, 12)), 12)
+
+
+def test_what_the_other_has_is_not_read_again(any_opened: Open, plain: PlainReader) -> None:
+    """A prefix that was stored, and a passage of which the first part was read before another one's turn came."""
+    first = any_opened(reading=True)
+    prompts = [replace(prompt("x" * 40, of_slices(6, letter)), prefix_key="ab" * 32) for letter in "abc"]
+    requests = first.together(lambda: [first.ask(asked, client=f"{asked}") for asked in prompts])
+    for asked, request in zip(prompts, requests, strict=True):
+        assert_plain_scores(plain, asked, scores_of(request))
+    assert first.context.tokens() == 40 + 3 * (6 * SLICE + len("What is it?"))
+    later = any_opened(reading=True, states=first.states)
+    asked = replace(prompt("x" * 40, of_slices(4, "d")), prefix_key="ab" * 32)
+    assert_plain_scores(plain, asked, scores_of(later.ask(asked)))
+    assert later.context.tokens() == 4 * SLICE + len("What is it?")
+
+
+def test_both_start_over_after_an_error(two: tuple[Room, WatchedContext], plain: PlainReader) -> None:
+    """A prefix that was stored goes on from there, not from what the other one held of it."""
+    room, reading = two
+    first, asked = (replace(prompt("x" * 40, of_slices(6, letter)), prefix_key="ab" * 32) for letter in "ab")
+    assert_plain_scores(plain, first, scores_of(room.ask(first)))
+
+    def break_off() -> None:
+        reading.forget_all()
+        raise RuntimeError("broken")
+
+    room.do_at(2, break_off)
+    assert isinstance(end_of(room.ask(asked)), RuntimeError)
+    assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+
+
+def test_what_there_is_no_room_for_is_an_error(any_opened: Open, plain: PlainReader) -> None:
+    room = any_opened(reading=True, cells=300, promised=4000)
+    assert isinstance(end_of(room.ask(prompt("System. ", of_slices(40)))), PromptTooLong)
+    asked = prompt("System. ", of_slices(6))
+    assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
+
+
 # -- in the background -------------------------------------------------------------------------------------------------
 
 
@@ -1120,7 +1202,7 @@ def test_what_is_read_in_the_background_gives_way_in_the_middle_of_a_slice(
     # Nothing of it is read while the other's question is read and its reply is written.
     assert isinstance(newcomer[0].outbox, Outbox)
     meanwhile = room.context.decoded[decoding - 1 : newcomer[0].outbox.at[-1]]
-    assert len({row.sequence for rows in meanwhile for row in rows}) == 1
+    assert not any(row.token in b"Tp" and not row.logits for rows in meanwhile for row in rows)
     assert len(meanwhile) > 5
     # And what is stored is right.
     about_it = prompt("The rules. " * 8, of_slices(5), "What is it?")

@@ -23,10 +23,12 @@ WAIT = 10  # seconds until a test is given up
 class WatchedContext(LlamaContext):
     """Remembers every decoding, calls `before` in the loop's thread ahead of each, and can be held still.
 
-    Whatever `before` does happens while that decoding goes on, at the same place in every run of a test.
+    Whatever `before` does happens while that decoding goes on, at the same place in every run of a test. One that works
+    `beside` another is watched there.
     """
 
-    def __init__(self, *given: Any, **settings: Any) -> None:
+    def __init__(self, *given: Any, beside: WatchedContext | None = None, **settings: Any) -> None:
+        self._watcher = beside or self
         self.decoded: list[list[Row]] = []
         self.aborted = 0
         self.logits = np.zeros(0, np.float32)  # (vocabulary,) behind the prompt that was read last
@@ -39,21 +41,21 @@ class WatchedContext(LlamaContext):
         super().__init__(*given, **settings)
 
     def decode(self, rows: Sequence[Row], abort: Callable[[], bool] | None = None) -> list[Output]:
-        mine = list(rows)
-        self.decoded.append(mine)
-        self._entered.set()
-        assert self._may_go_on.wait(WAIT)
-        self.before()
+        watcher, mine = self._watcher, list(rows)
+        watcher.decoded.append(mine)
+        watcher._entered.set()
+        assert watcher._may_go_on.wait(WAIT)
+        watcher.before()
 
         def stop() -> bool:
-            self.at_look()
+            watcher.at_look()
             return abort is not None and abort()
 
         try:
             outputs = super().decode(rows, stop if abort else None)
         except Aborted:
-            self.aborted += 1
-            self.decoded[:] = [other for other in self.decoded if other is not mine]
+            watcher.aborted += 1
+            watcher.decoded[:] = [other for other in watcher.decoded if other is not mine]
             raise
         if outputs and len(outputs) < len(rows):
             self.logits = outputs[-1].logits.copy()

@@ -25,6 +25,7 @@ import numpy as np
 from qa.decoding.fair_turns import FairTurns
 from qa.decoding.llama_context import Aborted, LlamaContext, Logits, Output, Row
 from qa.decoding.lookahead import Lookahead, dealt, guess
+from qa.decoding.passage_reader import PassageReader
 from qa.decoding.read_before import FIRST_FREE, ReadBefore, Reading
 from qa.decoding.request import BLOCK_ROWS, LONGEST_SLICE, Behind, Impression, Request
 from qa.errors import Busy, PromptTooLong
@@ -105,7 +106,8 @@ class DecodeLoop:
     """Owns the context from its own thread. `submit` may be called from any; `close` ends the thread and the context.
 
     `queue` requests may wait besides those that there are sequences for, each for `longest_wait` seconds, before they
-    are refused as Busy. `lookahead` says how many words are guessed; without it, one that learns on this machine.
+    are refused as Busy. `lookahead` says how many words are guessed; without it, one that learns on this machine. With
+    a second context for `reading`, which it owns too, prefixes and passages are read there.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class DecodeLoop:
         queue: int,
         longest_wait: float = 30.0,
         lookahead: Lookahead | None = None,
+        reading: LlamaContext | None = None,
     ) -> None:
         self._context = context
         self._cells = cells
@@ -131,6 +134,7 @@ class DecodeLoop:
         # From here on only the owner thread.
         self._turns = FairTurns()
         self._before = ReadBefore(context, states)
+        self._passages = PassageReader(reading, context) if reading else None
         self._lookahead = lookahead or Lookahead(WRITTEN_ROWS)
         self._free = list(range(FIRST_FREE, FIRST_FREE + RUNNING))
         self._running: list[_Running] = []
@@ -186,6 +190,8 @@ class DecodeLoop:
                 self._fail_all(error)
         for one in [*self._running]:
             self._finish(one)
+        if self._passages:
+            self._passages.close()
         self._context.close()
 
     def _wait_for_work(self) -> bool:
@@ -312,9 +318,14 @@ class DecodeLoop:
         """
         slices = self._slices_in_one_go(one) if alone and not one.gave_way else 1
         part = self._rest_of_slices(one, slices)
-        gives_way = slices > 1 or one.request.background
+        abort = self._others_have_work if slices > 1 or one.request.background else None
+        rows = self._rows_of(one, part)
+        outputs: Sequence[Output] = ()
         try:
-            outputs = self._context.decode(self._rows_of(one, part), self._others_have_work if gives_way else None)
+            if self._passages and not rows[-1].logits:
+                self._passages.read(one, part, abort)
+            else:
+                outputs = self._context.decode(rows, abort)
         except Aborted:
             one.gave_way = True
         else:
@@ -331,8 +342,8 @@ class DecodeLoop:
         return self._newcomers or self._closing or bool(self._writers())
 
     def _rows_of(self, one: _Running, part: Sequence[int]) -> list[Row]:
-        """Logits are asked for behind the last token of a prompt only."""
-        last = one.prompt.tokens - 1
+        """Logits are asked for behind the last token of a prompt only, where anything is made of them."""
+        last = one.prompt.tokens - 1 if one.request.scored or one.request.max_tokens else None
         return [Row(token, place, one.sequence, place == last) for place, token in enumerate(part, start=one.position)]
 
     def _take_part(self, one: _Running, part: Sequence[int], outputs: Sequence[Output]) -> None:
@@ -447,6 +458,8 @@ class DecodeLoop:
             self._finish(one)
         self._context.forget_all()
         self._before.forget()
+        if self._passages:
+            self._passages.forget()
 
 
 def _log_probabilities(logits: Logits, tokens: Sequence[int]) -> list[float]:

@@ -19,7 +19,8 @@ from qa.prefill_cache import PrefillCache
 PREFIXES = 3
 PREFIX_TOKENS = 640
 # Behind those that hold prefixes comes one to restore and save states in, and then those for requests.
-FIRST_FREE = PREFIXES + 1
+SCRATCH = PREFIXES
+FIRST_FREE = SCRATCH + 1
 
 
 @dataclass(eq=False, slots=True)
@@ -39,7 +40,6 @@ class ReadBefore:
         self._context = context
         self._states = states
         self._prefixes: dict[Slices, int] = {}  # the sequence that holds it; the one used last comes last
-        self._scratch = PREFIXES
 
     def holds_prefix(self, prompt: Prompt) -> bool:
         return prompt.slices[: prompt.prefix] in self._prefixes
@@ -81,12 +81,12 @@ class ReadBefore:
         if not one.slices < slices < len(one.prompt.slices):
             return
         state = self._states.get(key)
-        if state is None or not self._context.restore(self._scratch, state):
+        if state is None or not self._context.restore(SCRATCH, state):
             return
         # A state of another length under this key: rather read than believed.
-        if self._context.positions(self._scratch) == (one.position, one.prompt.length(slices)):
-            self._go_on_from(one, self._scratch, slices)
-        self._context.forget(self._scratch)
+        if self._context.positions(SCRATCH) == (one.position, one.prompt.length(slices)):
+            self._go_on_from(one, SCRATCH, slices)
+        self._context.forget(SCRATCH)
 
     def keep(self, one: Reading) -> None:
         """Hold the prefix, and store its state and that of what follows it, when they are read."""
@@ -103,9 +103,9 @@ class ReadBefore:
     def _store(self, one: Reading, key: str, start: int) -> None:
         """What the model made of the tokens from `start` to here."""
         if key not in self._states:
-            self._context.copy(one.sequence, self._scratch, start, one.position)
-            self._states.put(key, self._context.save(self._scratch))
-            self._context.forget(self._scratch)
+            self._context.copy(one.sequence, SCRATCH, start, one.position)
+            self._states.put(key, self._context.save(SCRATCH))
+            self._context.forget(SCRATCH)
 
     def _hold_prefix(self, one: Reading) -> None:
         """Keep the prefix in a sequence of its own; that of the longest unused one is taken when all hold some."""

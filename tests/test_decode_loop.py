@@ -842,6 +842,22 @@ def test_questions_about_stored_passages_are_answered_together_too(
     assert max(firsts) <= 1.5 * min(firsts)  # one after the other: 8 times
 
 
+def test_short_questions_and_long_ones_that_come_together_are_answered_together(room: Room, plain: PlainReader) -> None:
+    """Token by token in turn, "Why?" would be read to its end in the first of three steps."""
+    lengths = [9, 28, 28, 28, 28, 28, 28]
+    prompts = [
+        prompt("System. ", of_slices(2, letter), (letter * 99)[:length])
+        for letter, length in zip("abcdefg", lengths, strict=True)
+    ]
+    for asked in prompts:
+        scores_of(room.ask(asked))
+    requests = room.together(lambda: [room.ask(asked, 5, client=f"{asked}") for asked in prompts])
+    for asked, request in zip(prompts, requests, strict=True):
+        assert_greedy(plain, asked, text_of(request), 5)
+    firsts = [first_word_at(request) for request in requests]
+    assert max(firsts) <= 2 * min(firsts)
+
+
 def test_the_first_of_those_who_come_within_a_moment_is_not_read_before_the_others(room: Room) -> None:
     prompts = [prompt("System. ", letter * SLICE, letter * SLICE) for letter in "abcd"]
     for asked in prompts:

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 # are read quicker in long steps, and one in short ones, in which somebody who asks a moment later does not wait until
 # all of it is read. At least half of 16 is for questions, the rest for replies.
 QUESTION_ROWS = 16
+# A question of so many tokens with what stands around it ("Que fait Amara ?": 10) is a short one; most have 16 to 28.
+SHORT_QUESTION = 12
 # Questions that a step is made longer for.
 QUESTIONS_A_STEP = 4
 # So many more are decoded now rather than in a step of their own: 2 rows take 0.13 s alone, 0.03 with 16 others.
@@ -68,7 +70,7 @@ class _Running(Reading):
     """A request that has a sequence. Only the owner thread touches it."""
 
     request: Request
-    served: int = 0  # tokens decoded for it while it was being read
+    served: float = 0  # tokens decoded for it while it was being read, those of its question as they count
     gave_way: bool = False  # to somebody who came
     token: int | None = None  # chosen, not decoded yet
     written: list[int] = field(default_factory=list)
@@ -81,6 +83,13 @@ class _Running(Reading):
     def behind_passage(self) -> bool:
         """Whether what many prompts have in common is read, and only what is asked about it is left."""
         return self.slices >= self.prompt.kept
+
+    @property
+    def question_token(self) -> float:
+        """What a token of its question counts against those of others, half at least: questions that come together are
+        read to their ends together, where one has up to twice as many tokens."""
+        prompt = self.prompt
+        return max(SHORT_QUESTION / max(prompt.tokens - prompt.length(prompt.kept), SHORT_QUESTION), 0.5)
 
     @property
     def unread(self) -> bool:
@@ -280,18 +289,24 @@ class DecodeLoop:
         reading = [one for one in front or self._running if one.token is None and one.unread]
         return sorted(reading, key=lambda one: self._turn(one, Counter()))
 
-    def _turn(self, one: _Running, given: Counter[_Running]) -> tuple[int, float, int, float]:
+    def _turn(self, one: _Running, given: Counter[_Running]) -> tuple[float, float, float, float]:
         """Lower comes first: the client that was served least, and of its questions the one that was, or has waited
         for long. So readers who come together get their first words together, a short question does not wait for a
         long article, nor one question for the many of another client.
 
-        The requests of one question have the same asker. `given` are the tokens that they get in this step already.
+        The requests of one question have the same asker. `given` are tokens of questions that are in this step already.
         """
+
+        def served(other: _Running) -> float:
+            return other.served + given[other] * other.question_token
+
         asker = one.request.asker
-        of_client = sum(rows for other, rows in given.items() if other.request.asker.client == asker.client)
-        of_question = sum(other.served + given[other] for other in self._running if other.request.asker is asker)
+        of_client = sum(
+            rows * other.question_token for other, rows in given.items() if other.request.asker.client == asker.client
+        )
+        of_question = sum(served(other) for other in self._running if other.request.asker is asker)
         in_turn = of_question + TOKENS_A_SECOND * asker.since
-        return self._turns.served(asker.client) + of_client, in_turn, one.served + given[one], one.request.arrived
+        return self._turns.served(asker.client) + of_client, in_turn, served(one), one.request.arrived
 
     def _share_out(self, asking: Sequence[_Running], written: int) -> Counter[_Running]:
         """How many tokens of each question are decoded in this step, beside `written` rows of replies: a token at a
@@ -348,9 +363,10 @@ class DecodeLoop:
 
     def _take_part(self, one: _Running, part: Sequence[int], outputs: Sequence[Output]) -> None:
         """So much of a prompt is in the cache now. Behind its end, choose the first token or give the scores."""
-        one.served += len(part)
+        counted = len(part) * (one.question_token if one.behind_passage else 1)
+        one.served += counted
         self._tokens_read += len(part)
-        self._turns.count(one.request.asker.client, len(part))
+        self._turns.count(one.request.asker.client, counted)
         one.position += len(part)
         while one.unread and one.position >= one.prompt.length(one.slices + 1):
             one.slices += 1

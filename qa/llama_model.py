@@ -74,9 +74,12 @@ class LlamaModel:
         self._states = states or PrefillCache(None, identity="00")
         reading = None
         if self._context.can_share and self._context.reads_quicker_as_filed:
-            reading = LlamaContext(
-                path, self._context_tokens, SEQUENCES, BATCH_ROWS, threads, kv_type, (), adapter, as_filed=True
-            )
+            try:
+                reading = LlamaContext(
+                    path, self._context_tokens, SEQUENCES, BATCH_ROWS, threads, kv_type, (), adapter, as_filed=True
+                )
+            except ModelFileError as error:
+                log.warning("passages are read more slowly than they could be: %s", error)
         self._loop = DecodeLoop(self._context, cells, self._states, queue, reading=reading)
 
     @property

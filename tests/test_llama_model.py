@@ -260,6 +260,56 @@ def test_a_prompt_is_read_as_its_format_says_in_slices_that_end_with_its_pieces(
     assert read == expected
 
 
+def test_where_it_is_quicker_passages_are_read_in_a_context_of_their_own(
+    opened: Open, plain: PlainReader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(WatchedContext, "reads_quicker_as_filed", True)
+    states = PrefillCache(tmp_path / "states", "00")
+    model, context = opened(states=states, context_tokens=1024)
+    prompts = [about(passage, "Which?") for passage in fifty_passages(150)[:6]]
+    for prompt in prompts:
+        context.decoded.clear()
+        assert_scores(plain, model, prompt)
+        assert context.tokens() < 100  # the question
+        assert_reply(plain, prompt, said(model, prompt, 12), 12)
+    states.flush()
+    later, context = opened(states=PrefillCache(tmp_path / "states", "00"), context_tokens=1024)
+    for prompt in prompts:
+        context.decoded.clear()
+        assert_scores(plain, later, prompt)
+        assert context.tokens() < 100
+
+
+def test_without_memory_for_another_context_there_is_one(
+    opened: Open, plain: PlainReader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full(WatchedContext):
+        def __init__(self, *given: Any, as_filed: bool = False, **settings: Any) -> None:
+            if as_filed:
+                raise ModelFileError("Not enough memory.")
+            super().__init__(*given, **settings)
+
+    monkeypatch.setattr(llama_model, "LlamaContext", Full)
+    monkeypatch.setattr(Full, "reads_quicker_as_filed", True)
+    model, _ = opened()
+    assert_scores(plain, model, about("A passage. " * 12, "Which?"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "passages are read more slowly than they could be: Not enough memory."
+    ]
+
+
+@pytest.mark.parametrize("write", [recurrent_model, sliding_model])
+def test_what_cannot_be_shared_is_not_read_in_another_context(
+    opened: Open, write: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WatchedContext, "reads_quicker_as_filed", True)
+    path = write(tmp_path / "odd.gguf")
+    prompt = about("A passage. " * 12, "Which?")
+    model, context = opened(path)
+    assert_reply(PlainReader(path), prompt, said(model, prompt, 12), 12)
+    assert context.tokens() > 100
+
+
 @pytest.mark.parametrize("tokens", [*range(33), *range(60, 100), 128, 143, 144, 1000])
 def test_no_slice_but_the_only_one_is_shorter_than_a_block(tokens: int) -> None:
     slices = in_slices(range(tokens))
@@ -923,6 +973,17 @@ def test_a_real_model_reads_and_writes_as_a_plain_reader(small: LlamaModel, smal
     text = said(small, WORTH, 24)
     small_plain.assert_greedy(tokens, small_plain.tokens(text), 24, REAL_ROUNDING)
     assert "47" in text
+
+
+@models
+@pytest.mark.parametrize("processor", [b"CPU : AVX2 = 1 | ", b"CPU : AVX2 = 1 | AVX512 = 1 | AVX512_VNNI = 1 | "])
+def test_k_quants_are_read_as_filed_where_the_processor_has_vnni(
+    small: LlamaModel, opened: Open, monkeypatch: pytest.MonkeyPatch, processor: bytes
+) -> None:
+    _, tiny = opened()
+    monkeypatch.setattr("qa.decoding.llama_context.llama_cpp.llama_print_system_info", lambda: processor)
+    assert small._context.reads_quicker_as_filed == (b"VNNI" in processor)
+    assert not tiny.reads_quicker_as_filed  # 32-bit weights
 
 
 @models

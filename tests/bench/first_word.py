@@ -284,10 +284,11 @@ def _at_once(ask: Callable[[LabelledQuestion], Measured], some: Sequence[Labelle
 
 
 def _memory_mb() -> int:
-    """Resident memory of this process, in MB; 0 where the system does not tell (other than Linux)."""
+    """Memory of this process, in MB, pages of a file that it maps twice counted once; 0 where the system does not tell
+    (other than Linux)."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmRSS:"):
+        for line in Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines():
+            if line.startswith("Pss:"):
                 return int(line.split()[1]) // 1024
     return 0
 

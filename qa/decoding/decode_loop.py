@@ -5,7 +5,8 @@ behind them a few tokens of the questions that are being read. Before it comes a
 second on two cores; nothing waits for longer. Who is alone has two slices read in one go, until somebody comes.
 
 What has been read is not read again (qa/decoding/read_before.py). The slices of passages are decoded one prompt at a
-time and end where a piece of the prompt does, so a passage is read in the same rows whoever reads beside it.
+time and end where a piece of the prompt does, so a passage is read in the same rows whoever reads beside it; where that
+is quicker, by a context of their own (qa/decoding/passage_reader.py).
 """
 
 from __future__ import annotations

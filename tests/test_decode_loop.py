@@ -27,15 +27,13 @@ from qa.decoding import decode_loop
 from qa.decoding.decode_loop import (
     ALL_COME,
     BATCH_ROWS,
-    LEFT_OVER_ROWS,
     NEXT_COMES,
-    QUESTION_ROWS,
-    QUESTIONS_A_STEP,
     RUNNING,
     WRITTEN_ROWS,
     DecodeLoop,
     Work,
 )
+from qa.decoding.fair_turns import LEFT_OVER_ROWS, QUESTION_ROWS, QUESTIONS_A_STEP, TOKENS_A_SECOND
 from qa.decoding.llama_context import Row
 from qa.decoding.lookahead import Lookahead
 from qa.decoding.passage_reader import SEQUENCES
@@ -956,7 +954,7 @@ def test_nor_does_it_wait_for_ever_where_the_short_ones_are_its_own_client_s(roo
     scores_of(request)
     room.context.before = lambda: None
     # So many short ones have fewer tokens, for what it has waited, than the long one; all are read before its end.
-    before = long.tokens / decode_loop.TOKENS_A_SECOND + in_flight
+    before = long.tokens / TOKENS_A_SECOND + in_flight
     assert first_word_at(request) <= len(long.slices) + 9 * before
 
 

@@ -11,48 +11,34 @@ is quicker, by a context of their own (qa/decoding/passage_reader.py).
 
 from __future__ import annotations
 
-import codecs
 import logging
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, takewhile
 
 import numpy as np
 
-from qa.decoding.fair_turns import FairTurns
+from qa.decoding.fair_turns import LEFT_OVER_ROWS, QUESTION_ROWS, QUESTIONS_A_STEP, FairTurns
 from qa.decoding.llama_context import Aborted, LlamaContext, Logits, Output, Row
 from qa.decoding.lookahead import Lookahead, dealt, guess
 from qa.decoding.passage_reader import PassageReader
-from qa.decoding.read_before import FIRST_FREE, ReadBefore, Reading
+from qa.decoding.read_before import FIRST_FREE, ReadBefore
 from qa.decoding.request import BLOCK_ROWS, LONGEST_SLICE, Behind, Impression, Request
+from qa.decoding.running import Running
 from qa.errors import Busy, PromptTooLong
 from qa.prefill_cache import PrefillCache
 
 log = logging.getLogger(__name__)
 
-# Rows of a step for each question that is being read, those of replies included: 16 rows take 0.24 s, 20 take 0.31, 32
-# take 0.44, 64 take 0.82 (1.5B Q4_K_M, two cores with VNNI, 2026-11-28; 0.5, 0.6, 0.9, 1.8 without). So many questions
-# are read quicker in long steps, and one in short ones, in which somebody who asks a moment later does not wait until
-# all of it is read. At least half of 16 is for questions, the rest for replies.
-QUESTION_ROWS = 16
-# A question of so many tokens with what stands around it ("Que fait Amara ?": 10) is a short one; most have 16 to 28.
-SHORT_QUESTION = 12
-# Questions that a step is made longer for.
-QUESTIONS_A_STEP = 4
-# So many more are decoded now rather than in a step of their own: 2 rows take 0.13 s alone, 0.03 with 16 others.
-LEFT_OVER_ROWS = QUESTION_ROWS // 2
 # Replies and scores being worked on together. Beyond eight a batch writes no more words a second, but the questions of
 # those who come then are read beside the replies instead of waiting for one to end.
 RUNNING = 20
 # Most rows of replies in a step, their guesses included, where there are not more replies than that.
 WRITTEN_ROWS = 16
-# Tokens of reading that a second of waiting is worth against other questions of the same client. Without it, whoever
-# has most to read would wait for ever where new questions keep coming.
-TOKENS_A_SECOND = 20
 # Seconds that an idle loop gives others to come, and all of them together: who asks at the same moment is to have the
 # first word at the same moment, and the first of eight would be read to its end before the others are here.
 NEXT_COMES = 0.010
@@ -64,42 +50,6 @@ HELD_LOOK = 0.1
 SLICES_ALONE = 2
 # Rows of the largest batch.
 BATCH_ROWS = max(SLICES_ALONE * LONGEST_SLICE, QUESTIONS_A_STEP * QUESTION_ROWS + LEFT_OVER_ROWS)
-
-
-@dataclass(eq=False, slots=True, kw_only=True)
-class _Running(Reading):
-    """A request that has a sequence. Only the owner thread touches it."""
-
-    request: Request
-    served: float = 0  # tokens decoded for it while it was being read, those of its question as they count
-    gave_way: bool = False  # to somebody who came
-    token: int | None = None  # chosen, not decoded yet
-    written: list[int] = field(default_factory=list)
-    source: list[int] = field(default_factory=list)  # what guesses are taken from
-    text: str = ""  # written, and not sent yet
-    length: int = 0  # characters of all that was written
-    decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
-
-    @property
-    def behind_passage(self) -> bool:
-        """Whether what many prompts have in common is read, and only what is asked about it is left."""
-        return self.slices >= self.prompt.kept
-
-    @property
-    def question_token(self) -> float:
-        """What a token of its question counts against those of others, half at least: questions that come together are
-        read to their ends together, where one has up to twice as many tokens."""
-        prompt = self.prompt
-        return max(SHORT_QUESTION / max(prompt.tokens - prompt.length(prompt.kept), SHORT_QUESTION), 0.5)
-
-    @property
-    def unread(self) -> bool:
-        return self.slices < len(self.prompt.slices)
-
-    @property
-    def tokens_left(self) -> int:
-        """How many it may still write."""
-        return self.request.max_tokens - len(self.written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +92,12 @@ class DecodeLoop:
         self._closing = False
         self._last_ended = time.monotonic()
         # From here on only the owner thread.
-        self._turns = FairTurns()
         self._before = ReadBefore(context, states)
         self._passages = PassageReader(reading, context) if reading else None
         self._lookahead = lookahead or Lookahead(WRITTEN_ROWS)
         self._free = list(range(FIRST_FREE, FIRST_FREE + RUNNING))
-        self._running: list[_Running] = []
+        self._running: list[Running] = []
+        self._turns = FairTurns(self._running)
         self._tokens_read = self._tokens_written = 0
         self._thread = threading.Thread(target=self._run, name="decode loop", daemon=True)
         self._thread.start()
@@ -251,7 +201,7 @@ class DecodeLoop:
                 self._waiting.remove(first)
                 reading = {one.request.asker.client for one in self._running if one.token is None}
                 self._turns.join(first.asker.client, reading)
-                self._running.append(_Running(first.prompt, self._free.pop(), request=first))
+                self._running.append(Running(first.prompt, self._free.pop(), request=first))
 
     def _cells_of(self, request: Request) -> int:
         """Cells of the context that it can come to need, besides those of a prefix that is held anyway."""
@@ -279,61 +229,27 @@ class DecodeLoop:
         if writers or asking:
             self._write_and_ask(writers, asking)
 
-    def _writers(self) -> list[_Running]:
+    def _writers(self) -> list[Running]:
         """Those whose reply is being written, and not held."""
         return [one for one in self._running if one.token is not None and not one.request.held]
 
-    def _readers_in_turn(self) -> list[_Running]:
+    def _readers_in_turn(self) -> list[Running]:
         """Those whose prompt is not read yet, the next one first. What goes on in the background is read while there is
         nothing else."""
         front = [one for one in self._running if not one.request.background]
         reading = [one for one in front or self._running if one.token is None and one.unread]
-        return sorted(reading, key=lambda one: self._turn(one, Counter()))
-
-    def _turn(self, one: _Running, given: Counter[_Running]) -> tuple[float, float, float, float]:
-        """Lower comes first: the client that was served least, and of its questions the one that was, or has waited
-        for long. So readers who come together get their first words together, a short question does not wait for a
-        long article, nor one question for the many of another client.
-
-        The requests of one question have the same asker. `given` are tokens of questions that are in this step already.
-        """
-
-        def served(other: _Running) -> float:
-            return other.served + given[other] * other.question_token
-
-        asker = one.request.asker
-        of_client = sum(
-            rows * other.question_token for other, rows in given.items() if other.request.asker.client == asker.client
-        )
-        of_question = sum(served(other) for other in self._running if other.request.asker is asker)
-        in_turn = of_question + TOKENS_A_SECOND * asker.since
-        return self._turns.served(asker.client) + of_client, in_turn, served(one), one.request.arrived
-
-    def _share_out(self, asking: Sequence[_Running], written: int) -> Counter[_Running]:
-        """How many tokens of each question are decoded in this step, beside `written` rows of replies: a token at a
-        time to the one whose turn it is. With nobody else there, the question is read to its end."""
-        rest = {one: len(self._rest_of_slices(one)) for one in asking}
-        unread = sum(rest.values())
-        steps = max(-(-(written + QUESTION_ROWS // 2) // QUESTION_ROWS), min(len(asking), QUESTIONS_A_STEP))
-        rows = steps * QUESTION_ROWS - written
-        if (len(asking) == 1 and not written) or unread <= rows + LEFT_OVER_ROWS:
-            rows = unread
-        given: Counter[_Running] = Counter()
-        for _ in range(rows):
-            if waiting := [one for one in asking if given[one] < rest[one]]:
-                given[min(waiting, key=lambda one: self._turn(one, given))] += 1
-        return given
+        return self._turns.in_turn(reading)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
-    def _read_passage(self, one: _Running, alone: bool) -> None:
+    def _read_passage(self, one: Running, alone: bool) -> None:
         """Decode the next slice of a prefix or passage, or two of them for one who is alone.
 
         Two are given up when somebody else has work, and so is all that goes on in the background. Who gave way reads
         one slice at a time from then on: those who come and go keep nobody from being read.
         """
         slices = self._slices_in_one_go(one) if alone and not one.gave_way else 1
-        part = self._rest_of_slices(one, slices)
+        part = one.rest_of_slices(slices)
         abort = self._others_have_work if slices > 1 or one.request.background else None
         rows = self._rows_of(one, part)
         outputs: Sequence[Output] = ()
@@ -347,7 +263,7 @@ class DecodeLoop:
         else:
             self._take_part(one, part, outputs)
 
-    def _slices_in_one_go(self, one: _Running) -> int:
+    def _slices_in_one_go(self, one: Running) -> int:
         """Up to the end of the prefix or passage, behind which the state is kept, and behind whole blocks only."""
         prompt = one.prompt
         end = prompt.prefix if one.slices < prompt.prefix else prompt.kept
@@ -357,17 +273,15 @@ class DecodeLoop:
     def _others_have_work(self) -> bool:
         return self._newcomers or self._closing or bool(self._writers())
 
-    def _rows_of(self, one: _Running, part: Sequence[int]) -> list[Row]:
+    def _rows_of(self, one: Running, part: Sequence[int]) -> list[Row]:
         """Logits are asked for behind the last token of a prompt only, where anything is made of them."""
         last = one.prompt.tokens - 1 if one.request.scored or one.request.max_tokens else None
         return [Row(token, place, one.sequence, place == last) for place, token in enumerate(part, start=one.position)]
 
-    def _take_part(self, one: _Running, part: Sequence[int], outputs: Sequence[Output]) -> None:
+    def _take_part(self, one: Running, part: Sequence[int], outputs: Sequence[Output]) -> None:
         """So much of a prompt is in the cache now. Behind its end, choose the first token or give the scores."""
-        counted = len(part) * (one.question_token if one.behind_passage else 1)
-        one.served += counted
+        self._turns.count(one, len(part))
         self._tokens_read += len(part)
-        self._turns.count(one.request.asker.client, counted)
         one.position += len(part)
         while one.unread and one.position >= one.prompt.length(one.slices + 1):
             one.slices += 1
@@ -376,12 +290,7 @@ class DecodeLoop:
         if not one.unread:
             self._prompt_read(one, outputs[0] if outputs else None)
 
-    def _rest_of_slices(self, one: _Running, slices: int = 1) -> tuple[int, ...]:
-        """The tokens that are not read yet of the next `slices` slices."""
-        tokens = chain.from_iterable(one.prompt.slices[one.slices : one.slices + slices])
-        return tuple(tokens)[one.position - one.prompt.length(one.slices) :]
-
-    def _prompt_read(self, one: _Running, output: Output | None) -> None:
+    def _prompt_read(self, one: Running, output: Output | None) -> None:
         request = one.request
         if output is not None and request.scored:
             scores = _log_probabilities(output.logits, request.scored)
@@ -397,7 +306,7 @@ class DecodeLoop:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def _write_and_ask(self, writers: Sequence[_Running], asking: Sequence[_Running]) -> None:
+    def _write_and_ask(self, writers: Sequence[Running], asking: Sequence[Running]) -> None:
         """Decode, in one batch, the chosen token of every reply with guesses behind it, and the next tokens of
         questions, those first whose turn it is. Then choose what follows."""
         parts: list[tuple[list[Row], Callable[[Sequence[Output]], None]]] = []
@@ -407,8 +316,8 @@ class DecodeLoop:
             tokens = [one.written[-1], *guesses]
             rows = [Row(token, place, one.sequence, True) for place, token in enumerate(tokens, start=one.position)]
             parts.append((rows, partial(self._take_written, one, guesses)))
-        for one, count in self._share_out(asking, sum(len(rows) for rows, _ in parts)).items():
-            part = self._rest_of_slices(one)[:count]
+        for one, count in self._turns.share_out(asking, sum(len(rows) for rows, _ in parts)).items():
+            part = one.rest_of_slices()[:count]
             parts.append((self._rows_of(one, part), partial(self._take_part, one, part)))
         started = time.monotonic()
         outputs = iter(self._context.decode([row for rows, _ in parts for row in rows]))
@@ -417,7 +326,7 @@ class DecodeLoop:
         for rows, take in parts:
             take([next(outputs) for row in rows if row.logits])
 
-    def _take_written(self, one: _Running, guessed: Sequence[int], outputs: Sequence[Output]) -> None:
+    def _take_written(self, one: Running, guessed: Sequence[int], outputs: Sequence[Output]) -> None:
         """Go on with the model's own choices as far as the guesses were right."""
         start = one.position
         for place, output in enumerate(outputs):
@@ -434,7 +343,7 @@ class DecodeLoop:
             if right < len(guessed):
                 self._context.forget(one.sequence, one.position)
 
-    def _choose(self, one: _Running, logits: Logits) -> None:
+    def _choose(self, one: Running, logits: Logits) -> None:
         """Greedy: the most likely token. Its text is to be sent to the reader, unless it ends the turn."""
         one.token = int(np.argmax(logits))
         if self._context.is_end(one.token):
@@ -448,7 +357,7 @@ class DecodeLoop:
         if not one.tokens_left:
             self._finish(one)
 
-    def _send(self, one: _Running) -> None:
+    def _send(self, one: Running) -> None:
         """All that was written in this step, in one piece."""
         if one.text:
             one.request.outbox.put(one.text)
@@ -456,7 +365,7 @@ class DecodeLoop:
 
     # -- ending --------------------------------------------------------------------------------------------------------
 
-    def _finish(self, one: _Running) -> None:
+    def _finish(self, one: Running) -> None:
         one.token = None
         self._send(one)
         one.request.outbox.put(None)

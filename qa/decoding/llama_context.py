@@ -228,9 +228,9 @@ class LlamaContext:
     def reads_quicker_as_filed(self) -> bool:
         """Whether many rows are quicker with weights as they lie in the file than as llama.cpp rearranges them.
 
-        With AVX-512 VNNI and K-quants they are: 64 rows take 0.76 of the time, 128 rows 0.72, but one row 1.06 and four
-        1.48 (1.5B Q4_K_M, two cores, 2026-11-28). With llama.cpp compiled for AVX2, 64 rows take 1.16 and 128 rows
-        1.12, fewer rows more.
+        With AVX-512 VNNI and K-quants they are: 64 rows take 0.77 of the time, 128 rows 0.71, but one row 1.08 and four
+        1.47 (1.5B Q4_K_M, two cores, tests/bench/row_costs.py, 2026-11-28). With llama.cpp compiled for AVX2, 64 rows
+        take 1.16 and 128 rows 1.12, four 1.27.
         """
         description = ctypes.create_string_buffer(128)
         llama_cpp.llama_model_desc(self._model, description, len(description))

@@ -3,7 +3,7 @@
 llama.cpp rearranges weights in memory, so that few rows are multiplied by them quickly. Some processors multiply many
 rows quicker by weights as they lie in the file (LlamaContext.reads_quicker_as_filed). There passages are read by a
 context of the second kind, and what it has made of them is put into the first, which reads questions and writes. The
-weights of the second are pages of the file: it takes no memory but for its cells.
+weights of the second are pages of the file: besides them it takes 170 MB, for cells and buffers.
 """
 
 from __future__ import annotations

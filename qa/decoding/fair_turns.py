@@ -22,7 +22,7 @@ TOKENS_A_SECOND = 20
 
 
 class FairTurns:
-    """How far each client that reads is, in tokens as they count; the one with the fewest comes next.
+    """How far each client that reads is, in tokens at their cost; the one with the fewest comes next.
 
     `running` are all that have a sequence, as they come and go.
     """
@@ -42,7 +42,7 @@ class FairTurns:
 
     def count(self, one: Running, tokens: int) -> None:
         """So many tokens are read for it, the next ones of its prompt."""
-        counted = tokens * (one.question_token if one.behind_passage else 1)
+        counted = tokens * (one.token_cost if one.behind_passage else 1)
         one.served += counted
         client = one.request.asker.client
         self._served[client] += counted
@@ -61,11 +61,11 @@ class FairTurns:
         """
 
         def served(other: Running) -> float:
-            return other.served + given[other] * other.question_token
+            return other.served + given[other] * other.token_cost
 
         asker = one.request.asker
         of_client = sum(
-            rows * other.question_token for other, rows in given.items() if other.request.asker.client == asker.client
+            rows * other.token_cost for other, rows in given.items() if other.request.asker.client == asker.client
         )
         of_question = sum(served(other) for other in self._running if other.request.asker is asker)
         in_turn = of_question + TOKENS_A_SECOND * asker.since

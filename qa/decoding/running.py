@@ -15,10 +15,10 @@ SHORT_QUESTION = 12
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Running(Reading):
-    """Only the owner thread touches it."""
+    """Only the thread that owns the context touches it."""
 
     request: Request
-    served: float = 0  # tokens decoded for it while it was being read, those of its question as they count
+    served: float = 0  # tokens decoded for it while it was being read, those of its question at their cost
     gave_way: bool = False  # to somebody who came
     token: int | None = None  # chosen, not decoded yet
     written: list[int] = field(default_factory=list)
@@ -33,9 +33,9 @@ class Running(Reading):
         return self.slices >= self.prompt.kept
 
     @property
-    def question_token(self) -> float:
-        """What a token of its question counts against those of others, half at least: questions that come together are
-        read to their ends together, where one has up to twice as many tokens."""
+    def token_cost(self) -> float:
+        """What it costs to have a token of its question read, in turns: 1 for a short question, down to 0.5 for one of
+        twice as many tokens. So both are read to their ends together, where they come together."""
         prompt = self.prompt
         return max(SHORT_QUESTION / max(prompt.tokens - prompt.length(prompt.kept), SHORT_QUESTION), 0.5)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from index.storage.checksums import digest_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from reading_room import Open, Room
     from watched_context import PlainReader
 
     from index.search import Index
@@ -79,6 +81,36 @@ def plain(tiny_model: Path) -> Iterator[PlainReader]:
     reader = PlainReader(tiny_model)
     yield reader
     reader.close()
+
+
+@pytest.fixture
+def any_opened(tiny_model: Path) -> Iterator[Open]:
+    """Opens rooms. Whatever a test did there, in the end nobody is left, no cell is taken, and the thread ends."""
+    from reading_room import Room
+
+    rooms: list[Room] = []
+
+    def open_one(**settings: object) -> Room:
+        rooms.append(Room(tiny_model, **settings))  # type: ignore[arg-type]  # whatever Room takes
+        return rooms[-1]
+
+    yield open_one
+    empty = [room.closed or room.is_empty() for room in rooms]
+    for room in rooms:
+        room.close()
+    assert all(empty)
+    assert not any(room.loop._thread.is_alive() for room in rooms)
+
+
+@pytest.fixture(params=[False, True], ids=["one context", "two contexts"])
+def opened(any_opened: Open, request: pytest.FixtureRequest) -> Open:
+    """Opens rooms without and with a context that reads passages."""
+    return partial(any_opened, reading=request.param)
+
+
+@pytest.fixture
+def room(opened: Open) -> Room:
+    return opened()
 
 
 @pytest.fixture(scope="session")

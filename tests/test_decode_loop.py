@@ -10,245 +10,45 @@ import hashlib
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import partial
-from itertools import chain, pairwise
-from pathlib import Path
-from queue import SimpleQueue
+from collections.abc import Callable, Sequence
 from unittest.mock import patch
 
-import numpy as np
 import pytest
+from reading_room import (
+    SLICE,
+    WRITABLE,
+    Open,
+    Outbox,
+    Room,
+    assert_greedy,
+    assert_plain_scores,
+    end_of,
+    first_word_at,
+    long_winded,
+    of_slices,
+    outcomes,
+    plain_text,
+    positions_of,
+    prompt,
+    scores_of,
+    text_of,
+    tokens_of,
+)
 from tiny_gguf import TURN_END
-from watched_context import WAIT, PlainReader, WatchedContext
+from watched_context import WAIT, PlainReader
 
 from qa.decoding import decode_loop
 from qa.decoding.decode_loop import (
-    ALL_COME,
-    BATCH_ROWS,
-    NEXT_COMES,
     RUNNING,
     WRITTEN_ROWS,
-    DecodeLoop,
     Work,
 )
-from qa.decoding.fair_turns import LEFT_OVER_ROWS, QUESTION_ROWS, QUESTIONS_A_STEP, TOKENS_A_SECOND
 from qa.decoding.llama_context import Row
 from qa.decoding.lookahead import Lookahead
-from qa.decoding.passage_reader import SEQUENCES
-from qa.decoding.read_before import FIRST_FREE, PREFIX_TOKENS, PREFIXES
-from qa.decoding.request import SLICE_TOKENS, Impression, Outcome, Prompt, Request
+from qa.decoding.read_before import PREFIX_TOKENS, PREFIXES
+from qa.decoding.request import Impression, Prompt, Request
 from qa.errors import Busy, PromptTooLong
-from qa.language_model import Asker
 from qa.prefill_cache import PrefillCache
-
-# How much a logit may differ from a plain reading of the same tokens. Up to .0011 was measured where the cells lie in
-# another order (sums are rounded otherwise, and then KV values to 16 bits), else 0; the logits span 15.
-ROUNDING = 0.01
-CELLS = 4096
-SLICE = 16  # tokens; the model's own are longer, and take the tiny one 2 to 10 ms
-WRITABLE = tuple(range(ord(" "), ord("~") + 1))
-
-
-def slices_of(text: str) -> list[tuple[int, ...]]:
-    """A token is a byte."""
-    tokens = text.encode()
-    return [tuple(tokens[start : start + SLICE]) for start in range(0, len(tokens), SLICE)]
-
-
-def prompt(prefix: str = "System. ", passage: str = "", question: str = "What is it?") -> Prompt:
-    before, kept, after = slices_of(prefix), slices_of(passage), slices_of(question)
-    key = hashlib.sha256((prefix + passage).encode()).hexdigest() if passage else None
-    return Prompt((*before, *kept, *after), len(before), len(before) + len(kept), key)
-
-
-def of_slices(count: int, letter: str = "p") -> str:
-    """A passage of so many full slices."""
-    return "".join(f"{letter} {place} of {count} ".ljust(SLICE, letter) for place in range(count))
-
-
-def tokens_of(asked: Prompt) -> list[int]:
-    return list(chain.from_iterable(asked.slices))
-
-
-class Outbox(SimpleQueue[Outcome]):
-    """Remembers after how many decodings each outcome came."""
-
-    def __init__(self, context: WatchedContext) -> None:
-        self._context = context
-        self.at: list[int] = []
-
-    def put(self, item: Outcome, block: bool = True, timeout: float | None = None) -> None:
-        self.at.append(len(self._context.decoded))
-        super().put(item)
-
-
-class Eager(Lookahead):
-    """Guesses as much as it may."""
-
-    def worth(self, writers: int) -> int:
-        return max(WRITTEN_ROWS - writers, 0)
-
-
-class Room:
-    """A loop over the tiny model, and what a test wants to know of it."""
-
-    def __init__(
-        self,
-        path: Path,
-        cells: int = CELLS,
-        queue: int = 32,
-        longest_wait: float = 30.0,
-        states: PrefillCache | None = None,
-        promised: int | None = None,
-        reading: bool = False,
-    ) -> None:
-        self.states = states or PrefillCache(None, "00")
-        with_prefixes = cells + PREFIXES * PREFIX_TOKENS
-        self.context = WatchedContext(path, with_prefixes, FIRST_FREE + RUNNING, BATCH_ROWS, threads=1)
-        guesses = Eager(WRITTEN_ROWS)  # how long decodings take is another thing each time
-        self.reading = (
-            WatchedContext(
-                path, max(cells, SLICE), SEQUENCES, BATCH_ROWS, threads=1, as_filed=True, beside=self.context
-            )
-            if reading
-            else None
-        )
-        self.loop = DecodeLoop(
-            self.context, promised or cells, self.states, queue, longest_wait, guesses, reading=self.reading
-        )
-        self.closed = False
-
-    def ask(
-        self,
-        asked: Prompt,
-        max_tokens: int = 0,
-        client: str = "",
-        cancelled: Callable[[], bool] = lambda: False,
-        background: bool = False,
-        since: float = 0.0,
-        held: bool = False,
-    ) -> Request:
-        """A reply of so many tokens; with none, scores; in the background neither."""
-        scored = () if max_tokens or background else WRITABLE
-        asker = Asker(client, cancelled, since)
-        request = Request(asked, max_tokens, scored, asker, background, outbox=Outbox(self.context), held=held)
-        self.loop.submit(request)
-        return request
-
-    def together(self, ask: Callable[[], Sequence[Request]]) -> Sequence[Request]:
-        """What is asked comes while one slice of somebody else is decoded; decodings are counted from its end on."""
-        other: list[Request] = []
-        with self.context.held(lambda: other.append(self.ask(prompt("", "", "Who comes first?")))):
-            self.context.decoded.clear()
-            requests = ask()
-            self.context.decoded.clear()
-        end_of(other[0])
-        return requests
-
-    def do_at(self, decoding: int, what: Callable[[], object]) -> None:
-        """While the so many-th decoding from now goes on."""
-        count = 0
-
-        def before() -> None:
-            nonlocal count
-            count += 1
-            if count == decoding:
-                what()
-
-        self.context.before = before
-
-    def is_empty(self) -> bool:
-        """No cells but those of prefixes, once nobody is served any more."""
-        deadline = time.monotonic() + WAIT
-        # A reader has its end before the loop has freed its cells, and then its sequence.
-        while self.loop._running or self.loop._waiting or len(self.loop._free) < RUNNING:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.001)
-        return set(self.context.in_use()) <= set(range(PREFIXES))
-
-    def close(self) -> None:
-        self.loop.close()
-        self.states.close()
-        self.closed = True
-
-
-Open = Callable[..., Room]
-
-
-def outcomes(request: Request) -> list[Outcome]:
-    """All that comes, up to the end or an error."""
-    got: list[Outcome] = [request.outbox.get(timeout=WAIT)]
-    while isinstance(got[-1], (str, Impression)):
-        got.append(request.outbox.get(timeout=WAIT))
-    return got
-
-
-def end_of(request: Request) -> Outcome:
-    return outcomes(request)[-1]
-
-
-def text_of(request: Request) -> str:
-    got = outcomes(request)
-    assert got[-1] is None, got[-1]
-    return "".join(piece for piece in got if isinstance(piece, str))
-
-
-def scores_of(request: Request) -> list[float]:
-    impression, end = outcomes(request)
-    assert isinstance(impression, Impression)
-    assert end is None
-    return impression.scores
-
-
-def first_word_at(request: Request) -> int:
-    """Decodings until it came."""
-    assert isinstance(request.outbox, Outbox)
-    return request.outbox.at[0]
-
-
-@pytest.fixture
-def any_opened(tiny_model: Path) -> Iterator[Open]:
-    """Opens rooms. Whatever a test did there, in the end nobody is left, no cell is taken, and the thread ends."""
-    rooms: list[Room] = []
-
-    def open_one(**settings: object) -> Room:
-        rooms.append(Room(tiny_model, **settings))  # type: ignore[arg-type]  # whatever Room takes
-        return rooms[-1]
-
-    yield open_one
-    empty = [room.closed or room.is_empty() for room in rooms]
-    for room in rooms:
-        room.close()
-    assert all(empty)
-    assert not any(room.loop._thread.is_alive() for room in rooms)
-
-
-@pytest.fixture(params=[False, True], ids=["one context", "two contexts"])
-def opened(any_opened: Open, request: pytest.FixtureRequest) -> Open:
-    """Opens rooms without and with a context that reads passages."""
-    return partial(any_opened, reading=request.param)
-
-
-@pytest.fixture
-def room(opened: Open) -> Room:
-    return opened()
-
-
-def plain_text(plain: PlainReader, asked: Prompt, max_tokens: int) -> str:
-    written = plain.write(tokens_of(asked), max_tokens)
-    return bytes(token for token in written if token != TURN_END).decode()
-
-
-def assert_plain_scores(plain: PlainReader, asked: Prompt, scores: Sequence[float]) -> None:
-    np.testing.assert_allclose(scores, plain.scores(tokens_of(asked))[list(WRITABLE)], atol=ROUNDING)
-
-
-def assert_greedy(plain: PlainReader, asked: Prompt, text: str, max_tokens: int, cut: bool = False) -> None:
-    plain.assert_greedy(tokens_of(asked), text.encode(), max_tokens, ROUNDING, cut)
-
 
 # -- reading and sharing -----------------------------------------------------------------------------------------------
 
@@ -337,132 +137,6 @@ def test_a_passage_is_shared_with_one_who_writes(opened: Open, plain: PlainReade
     assert room.context.slice_tokens(room.context.decoded[:before]) == prompts[0].tokens + len("Is it so?")
 
 
-def test_a_prefix_is_read_once_for_all(room: Room, plain: PlainReader) -> None:
-    prefix = "The rules of the house. " * 8
-    prompts = [prompt(prefix, of_slices(1, letter), "Which?") for letter in "abcde"]
-    for asked, request in zip(prompts, room.together(lambda: [room.ask(one) for one in prompts]), strict=True):
-        assert_plain_scores(plain, asked, scores_of(request))
-    assert room.context.tokens() == len(prefix) + 5 * (SLICE + len("Which?"))
-    room.context.decoded.clear()
-    asked = prompt(prefix, "", "And now?")
-    assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
-    assert room.context.tokens() == len("And now?")
-
-
-def test_more_prefixes_than_are_kept_are_read_and_the_last_ones_kept(room: Room, plain: PlainReader) -> None:
-    prompts = [prompt(str(number) * 100, "", "Which?") for number in range(PREFIXES + 2)]
-    for _ in range(2):
-        requests = room.together(lambda: [room.ask(asked, client=f"{asked}") for asked in prompts])
-        for asked, request in zip(prompts, requests, strict=True):
-            assert_plain_scores(plain, asked, scores_of(request))
-        assert room.context.tokens() <= sum(asked.tokens for asked in prompts)
-    for asked in prompts:
-        scores_of(room.ask(asked))
-    room.context.decoded.clear()
-    for asked in reversed(prompts):
-        assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
-    assert room.context.tokens() == sum(asked.tokens for asked in prompts) - PREFIXES * 100
-
-
-def test_long_prefixes_leave_the_cells_to_requests(opened: Open, plain: PlainReader) -> None:
-    room = opened(cells=1024)
-    for number in range(PREFIXES + 1):
-        asked = prompt(str(number) * 1000, "", "Which?")
-        assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
-        # Read again each time, and the state behind it is of use all the same.
-        with_passage = prompt("p" * 700, "A passage. ", "Which?")
-        assert_plain_scores(plain, with_passage, scores_of(room.ask(with_passage)))
-    assert room.context.tokens() == 4 * (1006 + 706) + len("A passage. ")
-    assert room.is_empty()
-    assert room.context.in_use() == []
-
-
-def test_prompts_without_a_prefix_or_without_a_passage(room: Room, plain: PlainReader) -> None:
-    for asked in (prompt("", "", "Only a question?"), prompt("", "Only a passage. ", "And a question?")):
-        for _ in range(2):
-            assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
-    assert room.is_empty()
-    assert room.context.in_use() == []
-
-
-# -- stored states -----------------------------------------------------------------------------------------------------
-
-
-def test_a_passage_that_was_read_is_stored_and_not_read_again(room: Room, plain: PlainReader) -> None:
-    prompts = [prompt("System. ", of_slices(3), question) for question in ("The first?", "The second?")]
-    scores_of(room.ask(prompts[0]))
-    assert prompts[0].key in room.states
-    room.context.decoded.clear()
-    assert_plain_scores(plain, prompts[1], scores_of(room.ask(prompts[1])))
-    assert room.context.tokens() == len("The second?")
-
-
-def test_a_state_serves_another_loop(opened: Open, plain: PlainReader) -> None:
-    states = PrefillCache(None, "00")
-    asked = prompt("System. ", of_slices(3))
-    scores = [scores_of(opened(states=states).ask(asked)) for _ in range(2)]
-    assert scores[0] == scores[1]
-    room = opened(states=states)
-    assert_greedy(plain, asked, text_of(room.ask(asked, 20)), 20)
-    # The prefix is read anew, the passage is not.
-    assert [len(rows) for rows in room.context.decoded[:2]] == [len("System. "), len("What is it?")]
-
-
-@pytest.mark.parametrize("decoding", range(1, 9))
-def test_what_is_stored_is_the_passage_and_no_word_of_a_question(room: Room, decoding: int) -> None:
-    """Also where the state went, for its passage was deleted, while a question about it was read."""
-    asked = prompt("System. ", of_slices(3), "Whose secret question is this, and how long may it be?")
-    other = prompt("System. ", of_slices(3), "Another one.")
-    room.do_at(decoding, lambda: room.states.keep_only(()))
-    for request in room.together(lambda: [room.ask(asked, client="a"), room.ask(other, client="b")]):
-        scores_of(request)
-    assert room.is_empty()
-    assert asked.key
-    if state := room.states.get(asked.key):
-        assert positions_of(room, state) == (asked.length(asked.prefix), asked.length(asked.kept))
-
-
-def positions_of(room: Room, state: bytes) -> tuple[int, int]:
-    """The first position of a state and the one behind its last; nobody may be served."""
-    sequence = max(room.loop._free)
-    assert room.context.restore(sequence, state)
-    positions = room.context.positions(sequence)
-    room.context.forget(sequence)
-    return positions
-
-
-@pytest.mark.parametrize("damage", ["longer", "shorter", "later", "cut", "empty", "noise"])
-def test_a_state_that_does_not_fit_is_not_believed(opened: Open, plain: PlainReader, damage: str) -> None:
-    room = opened()
-    asked = prompt("System. ", of_slices(3))
-    others = {
-        "longer": prompt("System. ", of_slices(3) + "more"),
-        "shorter": prompt("System. ", of_slices(2)),
-        "later": prompt("System!! ", of_slices(3)),
-    }
-    scores_of(room.ask(asked))
-    for other in others.values():
-        scores_of(room.ask(other))
-    assert asked.key is not None
-    right = room.states.get(asked.key)
-    assert right is not None
-    wrong = {"cut": right[: len(right) // 2], "empty": b"", "noise": random.Random(1).randbytes(len(right))}
-    wrong |= {name: room.states.get(other.key or "") or b"" for name, other in others.items()}
-    fresh = opened(states=PrefillCache(None, "00"))
-    fresh.states.put(asked.key, wrong[damage])
-    assert_plain_scores(plain, asked, scores_of(fresh.ask(asked)))
-    assert fresh.context.tokens() == asked.tokens
-    assert fresh.is_empty()
-
-
-def test_where_nothing_is_kept_all_is_read(opened: Open, plain: PlainReader) -> None:
-    room = opened(states=PrefillCache(None, "00", memory_bytes=0))
-    asked = prompt("System. ", of_slices(3))
-    for _ in range(3):
-        assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
-    assert room.context.tokens() == 3 * asked.tokens - 2 * len("System. ")
-
-
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 Guess = Callable[[Sequence[int], Sequence[int], int], list[int]]
@@ -525,12 +199,6 @@ def test_right_guesses_save_decodings(room: Room, plain: PlainReader, monkeypatc
     assert len(counts["wrong"]) == 63
     assert max(counts["wrong"]) == WRITTEN_ROWS
     assert counts["right"] == [WRITTEN_ROWS] * 3 + [63 - 3 * WRITTEN_ROWS]  # the last one has what is left to write
-
-
-def long_winded(plain: PlainReader, tokens: int) -> Prompt:
-    """A prompt whose reply does not end before so many tokens."""
-    prompts = (prompt("System. ", "", f"Tell me of {number}.") for number in range(100))
-    return next(asked for asked in prompts if TURN_END not in plain.write(tokens_of(asked), tokens))
 
 
 def ending(plain: PlainReader, least: int, most: int) -> Prompt:
@@ -811,233 +479,6 @@ def test_a_large_request_is_not_passed_by_small_ones_for_ever(opened: Open, plai
     assert all(first_word_at(request) > first_word_at(requests[4]) for request in requests[5:])
 
 
-# -- fairness ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("readers", [2, 8, RUNNING])
-def test_who_come_together_get_their_first_words_together(room: Room, readers: int) -> None:
-    prompts = [prompt("System. ", of_slices(5, letter)) for letter in "abcdefghijkl"[:readers]]
-    requests = room.together(lambda: [room.ask(asked, 5, client=f"{asked}") for asked in prompts])
-    for request in requests:
-        outcomes(request)
-    firsts = [first_word_at(request) for request in requests]
-    assert max(firsts) <= 2 * min(firsts)
-
-
-@pytest.mark.parametrize("clients", ["one", "many"])
-def test_questions_about_stored_passages_are_answered_together_too(
-    room: Room, plain: PlainReader, clients: str
-) -> None:
-    prompts = [prompt("System. ", of_slices(2, letter), letter * SLICE) for letter in "abcdefgh"]
-    for asked in prompts:
-        scores_of(room.ask(asked))
-    requests = room.together(
-        lambda: [room.ask(asked, 5, client="" if clients == "one" else f"{asked}") for asked in prompts]
-    )
-    for asked, request in zip(prompts, requests, strict=True):
-        assert_greedy(plain, asked, text_of(request), 5)
-    firsts = [first_word_at(request) for request in requests]
-    assert max(firsts) <= 1.5 * min(firsts)  # one after the other: 8 times
-
-
-def test_short_questions_and_long_ones_that_come_together_are_answered_together(room: Room, plain: PlainReader) -> None:
-    """Token by token in turn, "Why?" would be read to its end in the first of three steps."""
-    lengths = [9, 28, 28, 28, 28, 28, 28]
-    prompts = [
-        prompt("System. ", of_slices(2, letter), (letter * 99)[:length])
-        for letter, length in zip("abcdefg", lengths, strict=True)
-    ]
-    for asked in prompts:
-        scores_of(room.ask(asked))
-    requests = room.together(lambda: [room.ask(asked, 5, client=f"{asked}") for asked in prompts])
-    for asked, request in zip(prompts, requests, strict=True):
-        assert_greedy(plain, asked, text_of(request), 5)
-    firsts = [first_word_at(request) for request in requests]
-    assert max(firsts) <= 2 * min(firsts)
-
-
-def test_the_first_of_those_who_come_within_a_moment_is_not_read_before_the_others(room: Room) -> None:
-    prompts = [prompt("System. ", letter * SLICE, letter * SLICE) for letter in "abcd"]
-    for asked in prompts:
-        scores_of(room.ask(asked))
-    room.context.decoded.clear()
-    requests = []
-    for asked in prompts:
-        requests.append(room.ask(asked, 5))
-        time.sleep(NEXT_COMES / 10)
-    for request in requests:
-        outcomes(request)
-    firsts = [first_word_at(request) for request in requests]
-    assert max(firsts) <= 1.5 * min(firsts)
-
-
-def test_an_endless_stream_of_newcomers_does_not_keep_the_first_from_being_read(room: Room) -> None:
-    ended = threading.Event()
-
-    def come() -> None:
-        while not ended.wait(NEXT_COMES / 4):
-            room.loop.wake()
-            room.ask(prompt("System. ", question=f"Now {time.monotonic()}?"))
-
-    first = room.ask(prompt("System. ", question="Now?"))
-    others = threading.Thread(target=come)
-    others.start()
-    began = time.monotonic()
-    scores_of(first)
-    waited = time.monotonic() - began
-    ended.set()
-    others.join()
-    assert waited < 5 * ALL_COME
-
-
-def test_one_question_does_not_wait_for_the_many_of_another_client(room: Room) -> None:
-    many = [prompt("System. ", of_slices(10, letter)) for letter in "abcdefghijkl"]
-    one = prompt("System. ", of_slices(10, "z"))
-    requests = room.together(
-        lambda: [*(room.ask(asked, client="many") for asked in many[:-1]), room.ask(one, client="one")]
-    )
-    for request in requests:
-        scores_of(request)
-    # Every second slice is its own.
-    assert first_word_at(requests[-1]) <= 2 * len(one.slices) + 1
-    assert min(first_word_at(request) for request in requests[:-1]) >= first_word_at(requests[-1])
-
-
-def test_one_question_read_in_a_batch_has_no_smaller_share_of_it_than_the_many_of_another_client(room: Room) -> None:
-    many = [prompt("System. ", "", of_slices(6, letter)) for letter in "abcdefghijk"]
-    one = prompt("System. ", "", of_slices(6, "z"))
-    requests = room.together(lambda: [*(room.ask(asked, client="many") for asked in many), room.ask(one, client="one")])
-    for request in requests:
-        scores_of(request)
-    # Every second token is its own, where each question by itself would have one in twelve.
-    assert first_word_at(requests[-1]) <= 3 * len(one.slices)
-
-
-@pytest.mark.parametrize("in_flight", [1, 2, 6])
-@pytest.mark.parametrize("clients", ["one", "ever new ones"])
-def test_a_long_prompt_is_read_beside_an_endless_stream_of_short_ones(room: Room, in_flight: int, clients: str) -> None:
-    stream: list[Request] = []
-    numbers = iter(range(10_000))
-
-    def keep_asking() -> None:
-        stream[:] = [request for request in stream if request.outbox.empty()]
-        while len(stream) < in_flight and len(room.context.decoded) < 400:
-            number = next(numbers)
-            asked = prompt("System. ", f"{number:04d}" * 32)
-            stream.append(room.ask(asked, client="many" if clients == "one" else f"{number}"))
-
-    room.context.before = keep_asking
-    long = prompt("System. ", of_slices(20))
-    request = room.together(lambda: [room.ask(long, client="long")])[0]
-    scores_of(request)
-    # Clients get equal numbers of tokens; the slices of the short ones are not full.
-    share = 2.5 if clients == "one" else in_flight + 2
-    assert first_word_at(request) <= share * len(long.slices)
-    room.context.before = lambda: None
-
-
-@pytest.mark.parametrize("in_flight", [1, 2, 6])
-def test_nor_does_it_wait_for_ever_where_the_short_ones_are_its_own_client_s(room: Room, in_flight: int) -> None:
-    """As behind a proxy, where all readers have one address. A short one comes every second."""
-    stream: list[Request] = []
-    numbers = iter(range(10_000))
-
-    def keep_asking() -> None:
-        stream[:] = [request for request in stream if request.outbox.empty()]
-        while len(stream) < in_flight and len(room.context.decoded) < 600:
-            number = next(numbers)
-            stream.append(room.ask(prompt("System. ", f"{number:04d}" * 32), since=float(number)))
-
-    room.context.before = keep_asking
-    long = prompt("System. ", of_slices(20))
-    request = room.together(lambda: [room.ask(long)])[0]
-    scores_of(request)
-    room.context.before = lambda: None
-    # So many short ones have fewer tokens, for what it has waited, than the long one; all are read before its end.
-    before = long.tokens / TOKENS_A_SECOND + in_flight
-    assert first_word_at(request) <= len(long.slices) + 9 * before
-
-
-def test_a_place_goes_to_the_client_that_has_none(room: Room) -> None:
-    many = [prompt("", "", f"Question {number} of many?") for number in range(RUNNING + 10)]
-    requests = room.together(
-        lambda: [*(room.ask(asked, 30, client="many") for asked in many), room.ask(prompt(), 30, client="one")]
-    )
-    for request in requests:
-        outcomes(request)
-    firsts = [first_word_at(request) for request in requests]
-    assert sum(first < firsts[-1] for first in firsts[:-1]) <= RUNNING
-
-
-def test_a_short_question_does_not_wait_for_a_long_article(room: Room) -> None:
-    long, short = prompt("System. ", of_slices(30)), prompt("System. ", of_slices(2, "s"))
-    newcomer: list[Request] = []
-    arrived: list[int] = []
-
-    def ask() -> None:
-        arrived.append(len(room.context.decoded))
-        newcomer.append(room.ask(short, client="newcomer"))
-
-    room.do_at(10, ask)
-    first = room.ask(long, client="first")
-    scores_of(first)
-    scores_of(newcomer[0])
-    assert first_word_at(newcomer[0]) - arrived[0] <= 2 * len(short.slices)
-    assert first_word_at(first) > first_word_at(newcomer[0])
-
-
-def test_who_write_get_a_word_with_every_slice_that_is_read(room: Room, plain: PlainReader) -> None:
-    writers = [long_winded(plain, 40)] * 2
-    reader = prompt("System. ", of_slices(20))
-    arrived: list[Request] = []
-    room.do_at(8, lambda: arrived.append(room.ask(reader, client="reader")))
-    requests = room.together(lambda: [room.ask(asked, 40, client=f"{n}") for n, asked in enumerate(writers)])
-    for request in requests:
-        assert_greedy(plain, writers[0], text_of(request), 40)
-    scores_of(arrived[0])
-    written = [len({row.sequence for row in rows if row.logits}) for rows in room.context.decoded]
-    both = written[written.index(2) : len(written) - written[::-1].index(2)]
-    assert sum(count < 2 for count in both) == 20  # slices of the third's passage; its question is read beside them
-    assert not any(one < 2 and other < 2 for one, other in pairwise(both))
-
-
-def test_a_question_is_read_in_the_batches_that_replies_are_written_in(room: Room, plain: PlainReader) -> None:
-    writing, asked = long_winded(plain, 40), prompt("System. ", "", "A question of more tokens than a step reads?")
-    arrived: list[Request] = []
-    room.do_at(8, lambda: arrived.append(room.ask(asked, client="reader")))
-    assert_greedy(plain, writing, text_of(room.ask(writing, 40, client="writer")), 40)
-    assert_plain_scores(plain, asked, scores_of(arrived[0]))
-    batches = [rows for rows in room.context.decoded if len({row.sequence for row in rows}) == 2]
-    rest = asked.tokens - len("System. ")
-    # At most a multiple and the few tokens that would else take a step of their own.
-    assert len(batches) > 1
-    assert all(QUESTION_ROWS <= len(rows) <= QUESTION_ROWS + LEFT_OVER_ROWS for rows in batches[:-1])
-    assert sum(not row.logits for rows in batches for row in rows) == rest - 1
-
-
-@pytest.mark.parametrize("questions", [2, 3, 8])
-def test_the_more_questions_are_read_the_longer_are_the_steps(room: Room, plain: PlainReader, questions: int) -> None:
-    prompts = [prompt("System. ", "", of_slices(4, letter)) for letter in "abcdefgh"[:questions]]
-    scores_of(room.ask(prompt("System. ")))  # what they have in common is read
-    requests = room.together(lambda: [room.ask(asked, client=f"{asked}") for asked in prompts])
-    for asked, request in zip(prompts, requests, strict=True):
-        assert_plain_scores(plain, asked, scores_of(request))
-    lengths = [len(rows) for rows in room.context.decoded if len({row.sequence for row in rows}) > 1]
-    full = min(questions, QUESTIONS_A_STEP) * QUESTION_ROWS
-    assert lengths[0] == full
-    assert max(lengths) <= full + LEFT_OVER_ROWS
-
-
-def test_a_question_that_is_alone_is_read_at_once(room: Room, plain: PlainReader) -> None:
-    """So two or three tokens behind the first sixteen do not cost a step of their own."""
-    for length in (QUESTION_ROWS + 2, 3 * QUESTION_ROWS + 1, SLICE_TOKENS):
-        asked = replace(
-            prompt("System. ", "Passage."), slices=(*prompt("System. ", "Passage.", "").slices, (81,) * length)
-        )
-        assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
-        assert len(room.context.decoded[-1]) == length
-
-
 # -- alone -------------------------------------------------------------------------------------------------------------
 
 
@@ -1131,70 +572,6 @@ def test_those_who_come_and_go_do_not_keep_one_who_is_alone_from_being_read(room
     room.context.before = come_and_go
     assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
     assert room.context.aborted == 1
-
-
-# -- a context that reads passages -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def two(any_opened: Open) -> tuple[Room, WatchedContext]:
-    """A room with both, and the one that reads."""
-    room = any_opened(reading=True)
-    assert room.reading
-    return room, room.reading
-
-
-def test_one_reads_passages_and_the_other_questions(two: tuple[Room, WatchedContext], plain: PlainReader) -> None:
-    room, reading = two
-    prefix = "System. "
-    for letter, slices, question in [("a", 3, "Why?"), ("b", 5, "What is it?"), ("b", 2, "Where?"), ("a", 3, "And?")]:
-        asked = prompt(prefix, of_slices(slices, letter), question)
-        read = room.loop.work().tokens_read
-        assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
-        assert room.is_empty()
-        # The passage that was read last, and none of the question; the other has nothing but the prefix by now.
-        stored = room.loop.work().tokens_read - read == len(question)
-        assert stored == (question == "And?")
-        if not stored:
-            assert reading.positions(0) == (0, len(prefix) + slices * SLICE)
-        assert reading.positions(1) == (-1, 0)
-        assert_greedy(plain, asked, text_of(room.ask(asked, 12)), 12)
-
-
-def test_what_the_other_has_is_not_read_again(any_opened: Open, plain: PlainReader) -> None:
-    """A prefix that was stored, and a passage of which the first part was read before another one's turn came."""
-    first = any_opened(reading=True)
-    prompts = [replace(prompt("x" * 40, of_slices(6, letter)), prefix_key="ab" * 32) for letter in "abc"]
-    requests = first.together(lambda: [first.ask(asked, client=f"{asked}") for asked in prompts])
-    for asked, request in zip(prompts, requests, strict=True):
-        assert_plain_scores(plain, asked, scores_of(request))
-    assert first.context.tokens() == 40 + 3 * (6 * SLICE + len("What is it?"))
-    later = any_opened(reading=True, states=first.states)
-    asked = replace(prompt("x" * 40, of_slices(4, "d")), prefix_key="ab" * 32)
-    assert_plain_scores(plain, asked, scores_of(later.ask(asked)))
-    assert later.context.tokens() == 4 * SLICE + len("What is it?")
-
-
-def test_both_start_over_after_an_error(two: tuple[Room, WatchedContext], plain: PlainReader) -> None:
-    """A prefix that was stored goes on from there, not from what the other one held of it."""
-    room, reading = two
-    first, asked = (replace(prompt("x" * 40, of_slices(6, letter)), prefix_key="ab" * 32) for letter in "ab")
-    assert_plain_scores(plain, first, scores_of(room.ask(first)))
-
-    def break_off() -> None:
-        reading.forget_all()
-        raise RuntimeError("broken")
-
-    room.do_at(2, break_off)
-    assert isinstance(end_of(room.ask(asked)), RuntimeError)
-    assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
-
-
-def test_what_there_is_no_room_for_is_an_error(any_opened: Open, plain: PlainReader) -> None:
-    room = any_opened(reading=True, cells=300, promised=4000)
-    assert isinstance(end_of(room.ask(prompt("System. ", of_slices(40)))), PromptTooLong)
-    asked = prompt("System. ", of_slices(6))
-    assert_plain_scores(plain, asked, scores_of(room.ask(asked)))
 
 
 # -- in the background -------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ PASSAGE = "Passage: The old bridge of Vannes closed on 3 May 2021 for repairs wo
 WHEN = [SYSTEM, Message("user", (PASSAGE, "Question: When did the bridge close?"))]
 WORTH = [SYSTEM, Message("user", (PASSAGE, "Question: How much were the repairs?"))]
 WRITABLE = [chr(code) for code in range(ord(" "), ord("~") + 1)]
-# How much a logit of a tiny model may differ from a plain reading of the same tokens; see test_decode_loop.py. 0 was
+# How much a logit of a tiny model may differ from a plain reading of the same tokens; see reading_room.py. 0 was
 # measured for fifty passages one after the other, .0011 where readers share; the logits span 15.
 ROUNDING = 0.01
 

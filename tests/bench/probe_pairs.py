@@ -14,6 +14,7 @@ paragraph nearest to it among the others of its set, where no marked answer occu
 - The sample newspaper: the passages of --home's index that an answer could be written from. One answers when its
   article is one of those that the question names, and it gives one of the facts asked for.
 - RTE3: the hypothesis is read as if it had been written in reply to what the premise says.
+- Questions written for Sourcier (written_questions.jsonl): both halves, for nothing is reported of them.
 
 It embeds some ten thousand sentences: 10 to 20 minutes on two cores.
 """
@@ -23,6 +24,8 @@ from __future__ import annotations
 import argparse
 import csv
 import datetime
+import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -42,6 +45,7 @@ from qa.measuring.labelled_questions import read_questions
 from qa.measuring.measures import holds
 
 XQUAD_LANGUAGES = ("es", "de", "ro", "ar")
+WRITTEN = Path(__file__).with_name("written_questions.jsonl")
 # NoMIRACL's longest passages are cut, as the index would.
 LONGEST = 1500
 FOLDS = 5
@@ -53,7 +57,7 @@ class Pair:
 
     `answers`: whether the passage does; None where only one of the group's passages does. `marked` are the marked
     answers, `facts` those that a reply should give, each in several forms. `first`: no passage was found before it.
-    `forced`: what is read as the reply instead of what the model would write.
+    `forced`: what is read as the reply instead of what the model would write. `answer`: a whole sentence that is right.
     """
 
     set: str
@@ -70,6 +74,7 @@ class Pair:
     source: str | None = None
     published: str | None = None
     forced: str | None = None
+    answer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,9 @@ def main() -> None:
     half = 0 if given.half == "even" else 1
     embedder = load_embedder(None)[0]
     with given.out.open("w", encoding="utf-8") as file:
-        for pair in _all_pairs(given.data, given.corpus, given.home, half, embedder):
+        for pair in itertools.chain(
+            _all_pairs(given.data, given.corpus, given.home, half, embedder), of_written(given.data)
+        ):
             file.write(json.dumps(asdict(pair), ensure_ascii=False) + "\n")
 
 
@@ -130,14 +137,19 @@ def read_pairs(path: Path) -> list[Pair]:
 
 
 def group_of(pair: Pair) -> str:
-    """XQuAD has the same paragraphs in each language."""
+    """XQuAD has the same paragraphs in each language, and some questions were written about PIAF's."""
     return f"{pair.set.partition('.')[0]} {pair.group}"
 
 
 def held_out_groups(pairs: Sequence[Pair]) -> set[str]:
-    """A fifth of the groups: what the adapter is not trained on, so that curves can be fitted to it."""
-    groups, random = sorted(set(map(group_of, pairs))), np.random.RandomState(0)
-    return {group for group in groups if random.randint(FOLDS) == FOLDS - 1}
+    """A fifth of the groups, a sixth of the articles that questions were written about: what the adapter is not trained
+    on, so that curves can be fitted to it."""
+    groups, random = set(map(group_of, pairs)), np.random.RandomState(0)
+    written = {group for group in groups if group.startswith("written ")}
+    digests = {group: hashlib.sha256(group.removeprefix("written ").encode()).hexdigest() for group in written}
+    return {group for group in sorted(groups - written) if random.randint(FOLDS) == FOLDS - 1} | {
+        group for group, digest in digests.items() if int(digest, 16) % (FOLDS + 1) == 0
+    }
 
 
 def article_of(pair: Pair) -> Article:
@@ -286,6 +298,49 @@ def _of_rte3(path: Path, half: int) -> Iterator[Pair]:
                 "rte3", premise[:80], "Que dit le passage ?", "fr", "", premise, "fr", entailed,
                 forced=row["hypothesis"],
             )  # fmt: skip
+
+
+def of_written(data: Path) -> Iterator[Pair]:
+    """Four questions that a passage answers, and four that it nearly does."""
+    articles = _written_about(data)
+    for row in _json_lines(WRITTEN):
+        article = articles[row["set"], row["article"], row.get("article_language")]
+        text = article.text[row["start"] : row["end"]]
+        if hashlib.sha256(text.encode()).hexdigest()[:12] != row["sha256"]:
+            raise SystemExit(f"{row['set']} {row['article']} is not the article that {WRITTEN.name} was written about.")
+        marked, published = row.get("marked"), article.published.isoformat() if article.published else None
+        name, group = ("piaf.written", text[:80]) if row["set"] == "piaf" else ("written", row["article"])
+        yield Pair(
+            name, group, row["question"], row["language"], article.title, text, article.language,
+            "answer" in row, [text[slice(*marked)]] if marked else [], source=article.source, published=published,
+            answer=row.get("answer"),
+        )  # fmt: skip
+
+
+def _written_about(data: Path) -> dict[tuple[str, str, str | None], Article]:
+    """By set, name there and, of those in several, language."""
+    found: dict[tuple[str, str, str | None], Article] = {}
+
+    def add(
+        key: tuple[str, str, str | None], title: str, paragraphs: Sequence[str], language: str, day: str = ""
+    ) -> None:
+        published = datetime.date.fromisoformat(day[:10]) if day else None
+        found[key] = Article(
+            id="-", title=title, text="\n\n".join(paragraphs), language=language, source=None, published=published,
+            author=None, url=None,
+        )  # fmt: skip
+
+    for row in _json_lines(data / "wikinews-fr-100/wikinews_fr.jsonl"):
+        add(("wikinews", row["id"], None), row["title"], row["paragraphs"], "fr")
+    for row in _json_lines(data / "gum-wikinews-en/gum_news_en.jsonl"):
+        paragraphs = [one for one in row["paragraphs"] if isinstance(one, str) and one != row["title"]]
+        add(("gum", row["id"], None), row["title"], paragraphs, "en", row["date"])
+    for row in _json_lines(data / "ntrex-en-fr-news/ntrex_docs_en_fr.jsonl"):
+        for language in ("en", "fr"):
+            add(("ntrex", row["doc_id"], language), row[f"{language}_headline"], row[language], language)
+    for number, (title, text, _) in enumerate(_squad_paragraphs(data / "piaf/piaf-v1.1.json")):
+        add(("piaf", str(number), None), title, [text], "fr")
+    return found
 
 
 def _squad_paragraphs(path: Path) -> list[tuple[str, str, list[dict[str, Any]]]]:

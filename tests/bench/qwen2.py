@@ -66,6 +66,21 @@ class Qwen2:
                 self.adapter[name] = (low, torch.zeros(out, RANK, device=DEVICE).requires_grad_())
         return [part for both in self.adapter.values() for part in both]
 
+    def go_on_with_adapter(self, path: Path, first_layer: int) -> list[Any]:
+        """One as llama.cpp reads it (train_adapter.py writes it filled up with zeros). The parameters of this layer and
+        those above; the others stay as they are."""
+        from gguf import GGUFReader
+
+        parts = {one.name: torch.from_numpy(np.array(one.data, np.float32)) for one in GGUFReader(path).tensors}
+        parameters = []
+        for name in sorted({key.rpartition(".")[0] for key in parts}):
+            low = parts[f"{name}.lora_a"][:RANK].clone().to(DEVICE)
+            high = parts[f"{name}.lora_b"][:, :RANK].clone().to(DEVICE)
+            if int(name.split(".")[1]) >= first_layer:
+                parameters += [low.requires_grad_(), high.requires_grad_()]
+            self.adapter[name] = (low, high)
+        return parameters
+
     def save_adapter(self, path: Path) -> None:
         arrays = {
             f"{name}.lora_{letter}": part.detach().half().cpu().numpy()

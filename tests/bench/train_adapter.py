@@ -212,7 +212,7 @@ def _write_hinted(qwen: Any, given: dict[str, Any]) -> None:
     """What the model writes when it is told the marked words, where that can be learned."""
     import torch
     from probe_states_gpu import write_replies
-    from qwen2 import read_prefix
+    from qwen2 import Writing, read_prefix
 
     open_ones = [one for one in given["examples"] if one["reply"] is None]
     open_ones.sort(key=lambda one: len(one["passage"]) + len(one["hinted"]))
@@ -221,7 +221,8 @@ def _write_hinted(qwen: Any, given: dict[str, Any]) -> None:
         for start in range(0, len(open_ones), TOGETHER):
             some = open_ones[start : start + TOGETHER]
             prompts = [[*one["passage"], *one["hinted"]] for one in some]
-            for one, made in zip(some, write_replies(qwen, prefix, prompts, given, HINTED_TOKENS), strict=True):
+            writing = Writing(qwen, prefix, prompts, HINTED_TOKENS)
+            for one, made in zip(some, write_replies(writing, given, HINTED_TOKENS), strict=True):
                 text = made.text.strip()
                 told = _recall(text, one["marked"]) >= 0.8 and is_sound(text, one["seen"], one["same"])
                 one["reply"] = made.tokens if told else one["fallback"]

@@ -1,0 +1,145 @@
+"""Train the adapter of qa/adapter.py further, on two cores, to tell what a passage says from what it nearly says.
+
+    .venv/bin/python tests/bench/refine_adapter.py pack pairs.jsonl packed.json.gz       # what probe_pairs.py wrote
+    DEVICE=cpu .venv/bin/python tests/bench/refine_adapter.py train model.gguf packed.json.gz adapter.npz
+    .venv/bin/python tests/bench/train_adapter.py write adapter.npz
+    .venv/bin/python tests/bench/fit_probes.py pairs.jsonl new-states.npz                # behind probe_states_gpu.py
+
+It begins with the adapter as it is, which train_adapter.py made on a card. Of the pairs that it may see
+(probe_pairs.held_out_groups) it is trained on all that were written for it (written_questions.jsonl) and on squad2's,
+and not to forget the others on some of the sample newspaper's and of PIAF's. Questions about one passage are read
+together (qwen2_trees.py), and the prefix again every ten steps.
+
+What is lost of a pair: how unlikely it is to begin with NONE where it should, or with something else where it should
+not; and, where an answer was written, an eighth of how unlikely its words are, as in train_adapter.py.
+
+Layers below the tenth stay as they are: it takes a fifth less time. Writing needs the gguf package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import math
+import random
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+RATE = 2e-4  # falls to nothing by a cosine
+WARM_UP = 6  # steps
+STEP = 4  # trees
+FIRST_LAYER = 10
+PREFIX_EVERY = 10  # steps
+MOST_BRANCHES = 12
+# What a pair counts for, and how many are taken: of the sample newspaper this share, of PIAF so many paragraphs.
+WEIGHTS = {"written": 1.0, "squad2": 1.0, "own": 2.0, "piaf": 0.7}
+OWN_SHARE, PIAF_PARAGRAPHS = 0.7, 24
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    pack = commands.add_parser("pack", help="pairs to trees of tokens")
+    for name in ("pairs", "out"):
+        pack.add_argument(name, type=Path)
+    train = commands.add_parser("train", help="let the model learn them")
+    for name in ("model", "packed", "out"):
+        train.add_argument(name, type=Path)
+    given = parser.parse_args()
+    if given.command == "pack":
+        _pack(given.pairs, given.out)
+    else:
+        _train(given.model, given.packed, given.out)
+
+
+def _pack(pairs: Path, out: Path) -> None:
+    from probe_pairs import group_of, held_out_groups, read_pairs
+    from probe_states_gpu import LONGEST_TOKENS, Tokens
+
+    known = read_pairs(pairs)
+    held_out, tokens, chosen = held_out_groups(known), Tokens(), random.Random(3)
+    paragraphs = sorted({pair.text for pair in known if pair.set == "piaf" and group_of(pair) not in held_out})
+    taken = set(chosen.sample(paragraphs, PIAF_PARAGRAPHS))
+    about: dict[tuple[str, tuple[int, ...]], list[dict[str, Any]]] = defaultdict(list)
+    for pair in known:
+        name = "written" if pair.set == "piaf.written" else pair.set
+        if name not in WEIGHTS or group_of(pair) in held_out or (name == "piaf" and pair.text not in taken):
+            continue
+        if name == "own" and chosen.random() > OWN_SHARE:
+            continue
+        passage, question = tokens.of_pair(pair)
+        reply = tokens.of_text(pair.answer) if pair.answer else None
+        if len(passage) <= LONGEST_TOKENS:
+            branch = {"question": question, "reply": reply, "answers": pair.answers, "weight": WEIGHTS[name]}
+            about[name, tuple(passage)].append(branch)
+    trees = []
+    for (_, passage_tokens), branches in about.items():
+        chosen.shuffle(branches)
+        parts = (branches[start : start + MOST_BRANCHES] for start in range(0, len(branches), MOST_BRANCHES))
+        trees += [{"passage": passage_tokens, "branches": part} for part in parts]
+    chosen.shuffle(trees)
+    print(Counter(name for name, _ in about), len(trees), "trees")
+    with gzip.open(out, "wt") as file:
+        json.dump({**tokens.facts(), "trees": trees}, file)
+
+
+def _train(model: Path, packed: Path, out: Path) -> None:
+    import torch
+    from qwen2 import Qwen2, read_prefix
+
+    with gzip.open(packed, "rt") as file:
+        given = json.load(file)
+    qwen, trees = Qwen2(model), given["trees"]
+    parameters = qwen.go_on_with_adapter(Path(__file__).parents[2] / "qa/adapter.gguf", FIRST_LAYER)
+    optimizer = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
+    steps = range(0, len(trees), STEP)
+    for step, start in enumerate(steps):
+        if step % PREFIX_EVERY == 0:
+            with torch.no_grad():
+                prefix = read_prefix(qwen, given["prefix"])
+        falling = 0.5 * (1 + math.cos(math.pi * step / len(steps)))
+        optimizer.param_groups[0]["lr"] = RATE * min(1, (step + 1) / WARM_UP) * max(0.03, falling)
+        optimizer.zero_grad()
+        lost = 0.0
+        for tree in trees[start : start + STEP]:
+            loss = _loss(qwen, prefix, given, tree)
+            loss.backward()
+            lost += loss.item()
+        size = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        if not torch.isfinite(size):
+            print(f"step {step} left out: its gradient is no number", flush=True)
+            continue
+        optimizer.step()
+        print(f"step {step} of {len(steps)}: loss {lost:.3f}", flush=True)
+        qwen.save_adapter(out)
+
+
+def _loss(qwen: Any, prefix: Any, given: dict[str, Any], tree: dict[str, Any]) -> Any:
+    import torch
+    from qwen2 import DEVICE
+    from qwen2_trees import Trees
+
+    asked = tree["branches"]
+    branches = [[*one["question"], *(one["reply"] or [])] for one in asked]
+    read = Trees(qwen, prefix, [(tree["passage"], branches)])
+    # Behind each question the first word of the reply is told, behind each word of a reply the next one or its end.
+    places, words, weights, firsts = [], [], [], []
+    for one, branch, end in zip(asked, branches, read.ends, strict=True):
+        reply, first = one["reply"] or [], end - len(branch) + len(one["question"])
+        firsts.append(len(places))
+        places += range(first, end + 1)
+        words += [*reply, given["end"]]
+        weights += [one["weight"] / 8 if reply else 0.0] * (len(reply) + 1)
+    said = qwen.logits(read.last[torch.tensor(places, device=DEVICE)]).log_softmax(-1)
+    nothing = said[torch.tensor(firsts, device=DEVICE), given["nothing"]]
+    answers = torch.tensor([one["answers"] for one in asked], device=DEVICE)
+    wrong_start = torch.where(answers, -torch.log1p(-nothing.exp().clamp(max=1 - 1e-5)), -nothing)
+    in_words = -said[torch.arange(len(words)), torch.tensor(words, device=DEVICE)]
+    weighed = torch.tensor([one["weight"] for one in asked], device=DEVICE)
+    return ((wrong_start * weighed).sum() + (in_words * torch.tensor(weights, device=DEVICE)).sum()) / 32
+
+
+if __name__ == "__main__":
+    main()

@@ -39,7 +39,7 @@ REPLY_TOKENS = 80
 LONGEST_TOKENS = 900
 BATCH = 512
 # Of trees: many branches are read and written to in less time each, many passages see nothing of each other in vain.
-MOST_BRANCHES, MOST_TREES = 32, 6
+MOST_BRANCHES, MOST_TREES = 56, 8
 
 
 def main() -> None:
@@ -221,7 +221,7 @@ def write_replies(
     pieces = [piece.encode("latin-1") for piece in given["pieces"]]
     stops = sorted({*given["ends"], *(token for token, piece in enumerate(pieces) if b"\n\n" in piece)})
     ending = torch.tensor(stops, device=DEVICE)
-    question, logits = writing.states, writing.logits
+    question, logits = writing.states.clone(), writing.logits.clone()
     count = torch.zeros(len(logits), device=DEVICE)
     said = torch.full((len(logits), most), -1)
     for row, words in enumerate(forced):
@@ -239,7 +239,7 @@ def write_replies(
         if done.all():
             break
         written.append(torch.where(done, -1, tokens))
-        logits = writing.write(tokens)
+        logits = writing.write(tokens, ~done)
         going_on = ~done[:, None, None]
         last = torch.where(going_on, writing.states, last)
         total += torch.nn.functional.normalize(writing.states, dim=2) * going_on

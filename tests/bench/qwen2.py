@@ -208,8 +208,8 @@ class Writing:
         later = torch.ones(batch, room, dtype=torch.bool, device=DEVICE)
         self._seen = torch.cat([before, real, later], 1)[:, None, None]
 
-    def write(self, tokens: Any) -> Any:
-        """Logits behind one more token each."""
+    def write(self, tokens: Any, _going_on: Any) -> Any:
+        """Logits behind one more token each, also where a reply has ended: a card does not mind."""
         self._place = self._place + 1
         seen = self._seen[..., : self._end + 1]
         self.states, logits = self._read(tokens[:, None], self._place[:, None], seen)

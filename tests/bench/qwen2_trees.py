@@ -8,6 +8,7 @@ places it would have if it were alone: it is computed as it would be alone (furt
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -46,16 +47,19 @@ class Trees:
         self.last, middle = self._read(torch.tensor(tokens, device=DEVICE), at, seen)
         self.states, self._seen, self._place = middle[ends], seen[ends], at[ends]
 
-    @property
+    @cached_property
     def logits(self) -> Any:
         return self._qwen.logits(self.last[torch.tensor(self.ends, device=DEVICE)])
 
-    def write(self, tokens: Any) -> Any:
-        """Logits behind one more token each."""
-        own = torch.eye(len(tokens), dtype=torch.bool, device=DEVICE)
+    def write(self, tokens: Any, going_on: Any) -> Any:
+        """Logits behind one more token each; branches that do not go on keep what they had."""
+        (rows,) = going_on.nonzero(as_tuple=True)
+        own = torch.zeros(len(tokens), len(rows), dtype=torch.bool, device=DEVICE)
+        own[rows, torch.arange(len(rows), device=DEVICE)] = True
         self._seen, self._place = torch.cat([self._seen, own], 1), self._place + 1
-        last, self.states = self._read(tokens, self._place, self._seen)
-        return self._qwen.logits(last)
+        last, self.states[rows] = self._read(tokens[rows], self._place[rows], self._seen[rows])
+        self.logits[rows] = self._qwen.logits(last)
+        return self.logits
 
     def _read(self, tokens: Any, places: Any, seen: Any) -> tuple[Any, Any]:
         """(tokens, width) of the last layer, (tokens, LAYERS, width)."""

@@ -151,6 +151,9 @@ def is_right(pair: Pair, reply: str) -> int:
         return int(pair.answers)
     if pair.facts:
         return int(any(holds(reply, forms) for forms in pair.facts))
+    if pair.answer:  # whoever says it in other words may be right or wrong
+        said = max(answer_recall(reply, pair.marked) if pair.marked else 0.0, answer_recall(reply, [pair.answer]))
+        return 1 if said >= RIGHT else -1
     recall = answer_recall(reply, pair.marked) if pair.marked else (RIGHT + WRONG) / 2
     return 1 if recall >= RIGHT else 0 if recall < WRONG else -1
 

@@ -13,7 +13,12 @@ together (qwen2_trees.py), and the prefix again every ten steps.
 What is lost of a pair: how unlikely it is to begin with NONE where it should, or with something else where it should
 not; and, where an answer was written, an eighth of how unlikely its words are, as in train_adapter.py.
 
-Layers below the tenth stay as they are: it takes a fifth less time. Writing needs the gguf package.
+Layers below the tenth stay as they are: it takes a fifth less time. 118 steps over 472 trees (3,305 pairs, 1,896 of
+them written for it) took 67 minutes on two cores (2026-11-28). Writing needs the gguf package.
+
+refined_adapter.npz is what came of it, begun with the adapter of commit 0b84214. It is not the default model's yet: the
+probes have to be fitted to it. Of the held-out pairs that were written for it the log-probability of NONE tells with an
+AUROC of .93 which are answered (.76 before), of squad2's with .89 (.88 before).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ paragraph nearest to it among the others of its set, where no marked answer occu
 - The sample newspaper: the passages of --home's index that an answer could be written from. One answers when its
   article is one of those that the question names, and it gives one of the facts asked for.
 - RTE3: the hypothesis is read as if it had been written in reply to what the premise says.
-- Questions written for Sourcier (written_questions.jsonl): both halves, for nothing is reported of them.
+- Questions written for Sourcier (written_questions.jsonl): all of them, and only to fit: nothing is reported of them.
 
 It embeds some ten thousand sentences: 10 to 20 minutes on two cores.
 """
@@ -126,9 +126,8 @@ def main() -> None:
     half = 0 if given.half == "even" else 1
     embedder = load_embedder(None)[0]
     with given.out.open("w", encoding="utf-8") as file:
-        for pair in itertools.chain(
-            _all_pairs(given.data, given.corpus, given.home, half, embedder), of_written(given.data)
-        ):
+        written = of_written(given.data) if half == 0 else ()
+        for pair in itertools.chain(_all_pairs(given.data, given.corpus, given.home, half, embedder), written):
             file.write(json.dumps(asdict(pair), ensure_ascii=False) + "\n")
 
 

@@ -38,6 +38,8 @@ STEP = 4  # trees
 FIRST_LAYER = 10
 PREFIX_EVERY = 10  # steps
 MOST_BRANCHES = 12
+WORD_SHARE = 1 / 8  # what a word of an answer counts for beside the first one of a reply
+PAIRS_A_STEP = 32  # about so many; the loss is divided by it
 # What a pair counts for, and how many are taken: of the sample newspaper this share, of PIAF so many paragraphs.
 WEIGHTS = {"written": 1.0, "squad2": 1.0, "own": 2.0, "piaf": 0.7}
 OWN_SHARE, PIAF_PARAGRAPHS = 0.7, 24
@@ -136,14 +138,14 @@ def _loss(qwen: Any, prefix: Any, given: dict[str, Any], tree: dict[str, Any]) -
         firsts.append(len(places))
         places += range(first, end + 1)
         words += [*reply, given["end"]]
-        weights += [one["weight"] / 8 if reply else 0.0] * (len(reply) + 1)
+        weights += [WORD_SHARE * one["weight"] if reply else 0.0] * (len(reply) + 1)
     said = qwen.logits(read.last[torch.tensor(places, device=DEVICE)]).log_softmax(-1)
     nothing = said[torch.tensor(firsts, device=DEVICE), given["nothing"]]
     answers = torch.tensor([one["answers"] for one in asked], device=DEVICE)
     wrong_start = torch.where(answers, -torch.log1p(-nothing.exp().clamp(max=1 - 1e-5)), -nothing)
     in_words = -said[torch.arange(len(words)), torch.tensor(words, device=DEVICE)]
     weighed = torch.tensor([one["weight"] for one in asked], device=DEVICE)
-    return ((wrong_start * weighed).sum() + (in_words * torch.tensor(weights, device=DEVICE)).sum()) / 32
+    return ((wrong_start * weighed).sum() + (in_words * torch.tensor(weights, device=DEVICE)).sum()) / PAIRS_A_STEP
 
 
 if __name__ == "__main__":

@@ -15,7 +15,14 @@ from index.filters import NO_FILTERS, Filters
 from index.languages import detect_language
 from index.search import Hit
 from index.sentences import split_sentences
-from qa.answerability import DECLINE_BELOW, QUOTE_FROM, QUOTE_UNLIKELY_FROM, WRITE_FROM, Answerability
+from qa.answerability import (
+    DECLINE_BELOW,
+    QUOTE_FROM,
+    QUOTE_UNLIKELY_FROM,
+    READ_QUOTED_FROM,
+    WRITE_FROM,
+    Answerability,
+)
 from qa.conversation import Turn, stand_alone_question
 from qa.corroboration import corroborating, independent_sources
 from qa.declining import decline_text
@@ -31,8 +38,8 @@ from qa.grounding import (
     says_more,
 )
 from qa.language_model import NOBODY, Asker, LanguageModel, Reply
-from qa.prompt import NOTHING, answer_messages
-from qa.quotation import quotation
+from qa.prompt import NOTHING, answer_messages, answer_messages_about
+from qa.quotation import Quotation, quotation
 from qa.wording.days import with_dates
 from qa.wording.double_questions import halves_of
 from qa.wording.numbers import with_own_marks
@@ -270,7 +277,7 @@ class Answerer:
         likely = max(writing.judged, default=chance)
         held = any(one.read_in is hit for one in writing.doubtful)
         if not (held or writing.has_more() or asker.cancelled()):
-            likely = (yield from self._quote(hit, chance, found, writing)) or likely
+            likely = (yield from self._quote(hit, chance, found, writing, asker)) or likely
         writing.answerability = max(writing.answerability, likely)
 
     def _check_as_written(self, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Draft | Checked]:
@@ -291,17 +298,20 @@ class Answerer:
                 yield from self._check(text[: shown + span.end], shown + span.start, reading, found, writing)
 
     def _quote(
-        self, hit: Hit, chance: float, found: Found, writing: _Writing
+        self, hit: Hit, chance: float, found: Found, writing: _Writing, asker: Asker
     ) -> Generator[Checked, None, float | None]:
         """What the passage says as it stands, where it likely answers (`chance`, in 0..1) and no reply could be shown.
         Returns how likely that answers, in 0..1; None where nothing is quoted."""
         unlikely = min(writing.judged, default=1.0) < self._decline_below
-        in_doubt = unlikely and found.language == hit.article.language
-        if chance < (QUOTE_UNLIKELY_FROM if in_doubt else QUOTE_FROM):
+        least = QUOTE_UNLIKELY_FROM if unlikely and found.language == hit.article.language else QUOTE_FROM
+        if chance < (READ_QUOTED_FROM if self._answerability.has_probe else least):
             return None
         withheld = "" if unlikely else " ".join(writing.withheld_here)
         quote = quotation(found.standalone_question, found.language, withheld, hit, self._embedder)
-        if quote is None or (quoted_chance := chance * quote.chance) < self._decline_below:
+        if quote is None:
+            return None
+        quoted_chance = self._chance_of_quoted(quote, chance, hit, found, asker)
+        if quoted_chance < self._decline_below:
             return None
         shown = False
         for run in quote.runs:
@@ -311,6 +321,17 @@ class Answerer:
                 yield self._show(quoted(words, found.language), hit, grounds, writing)
                 shown = True
         return quoted_chance if shown else None
+
+    def _chance_of_quoted(self, quote: Quotation, chance: float, hit: Hit, found: Found, asker: Asker) -> float:
+        """How likely it answers, in 0..1: the model reads it alone, which takes a second; a reader waits in vain for
+        more words then, and would else be told what only sounds like an answer."""
+        if not self._answerability.has_probe:
+            return chance * quote.chance
+        words = " ".join(hit.article.text[run[0].start : run[-1].end] for run in quote.runs)
+        asked, language = found.standalone_question, found.language
+        messages = answer_messages_about(hit.article, words, asked, language, kept=False)
+        with contextlib.closing(self._model.generate(messages, 1, (), asker, (NOTHING,))) as reply:
+            return self._answerability.of_quotation(chance, reply)
 
     def _check(self, written: str, start: int, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Checked]:
         """Hold the last sentence of what is written, from `start` on, against the passage it was written from, then

@@ -105,11 +105,13 @@ def answer_messages(hit: Hit, question: str, language: str) -> list[Message]:
     return answer_messages_about(hit.article, hit.passage.text, question, language)
 
 
-def answer_messages_about(article: Article, text: str, question: str, language: str) -> list[Message]:
-    """The same for a text of an article that was not searched for."""
+def answer_messages_about(
+    article: Article, text: str, question: str, language: str, kept: bool = True
+) -> list[Message]:
+    """The same for a text of an article that was not searched for; `kept` unless it will hardly be read again."""
     hint = _IN_LANGUAGE.get(language) if language != article.language else None
     asked = f"{question}\n\n{hint}" if hint else question
-    return [*_before(), Message("user", (passage_block(article, text), f" {asked}"), kept=1)]
+    return [*_before(), Message("user", (passage_block(article, text), f" {asked}"), kept=int(kept))]
 
 
 def says_messages(hit: Hit, sentence: str) -> list[Message]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from index.models.model_catalogue import CATALOGUE, DEFAULT_LANGUAGE_MODEL
-from qa.answerability import PROBE_FILE, Answerability, plain_probability, probe_for
+from qa.answerability import PROBE_FILE, QUOTED_CURVE, Answerability, plain_probability, probe_for
 from qa.decoding.hidden_states import HiddenState
 from qa.language_model import prefix_key
 from qa.probe import Probe, log_odds
@@ -100,5 +100,18 @@ def test_without_a_probe_or_without_a_hidden_state_the_first_word_decides() -> N
     assert expected > plain_probability(-4.0, 0.5, False)
 
 
+def test_a_quotation_answers_as_likely_as_its_passage_and_its_sentences_alone_do() -> None:
+    near, far = (np.array([[first, 0.0, 4.0], [0.0, 1.0, 0.0]], np.float32) for first in (3.0, -3.0))
+    judge = Answerability(probe())
+    alone = log_odds(judge.of(HIT, reply(-4.0, near)))
+    of_passage, of_sentences, fixed = QUOTED_CURVE
+    expected = of_passage * math.log(3) + of_sentences * alone + fixed
+    assert log_odds(judge.of_quotation(0.75, reply(-4.0, near))) == pytest.approx(expected)
+    assert judge.of_quotation(0.75, reply(-4.0, near)) > judge.of_quotation(0.75, reply(-4.0, far))
+    assert judge.of_quotation(0.75, reply(-4.0, near)) > judge.of_quotation(0.25, reply(-4.0, near))
+    assert 0 < judge.of_quotation(0.0, reply(-4.0, near)) < judge.of_quotation(1.0, reply(-4.0, near)) < 1
+
+
 def test_what_was_cancelled_is_not_answerable() -> None:
     assert Answerability(probe()).of(HIT, reply(-math.inf)) == 0.0
+    assert Answerability(probe()).of_quotation(0.9, reply(-math.inf)) == 0.0

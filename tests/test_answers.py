@@ -13,7 +13,14 @@ from fakes import FakeEmbedder
 
 from index.build import build
 from index.search import Index
-from qa.answerability import DECLINE_BELOW, QUOTE_FROM, QUOTE_UNLIKELY_FROM, WRITE_FROM, Answerability
+from qa.answerability import (
+    DECLINE_BELOW,
+    QUOTE_FROM,
+    QUOTE_UNLIKELY_FROM,
+    READ_QUOTED_FROM,
+    WRITE_FROM,
+    Answerability,
+)
 from qa.answers import Answer, Answerer, Checked, Draft, Found, question_language
 from qa.conversation import Turn
 from qa.entailment import Entailment
@@ -448,6 +455,7 @@ class Reader(Answerability):
     """Finds passages as likely as it is told to, and remembers how likely those before each were."""
 
     def __init__(self, *chances: float) -> None:
+        super().__init__()
         self.chances = deque(chances)
         self.before: list[tuple[float, ...]] = []
 
@@ -573,6 +581,53 @@ def test_a_quotation_is_as_likely_as_the_passage_and_the_choice_of_its_sentences
         assert answer.text.startswith("«")
         assert answer.answerability == pytest.approx(0.95 * of_choice)
         assert {one.score for one in answer.sentences} == {round(0.95 * of_choice, 4)}
+
+
+class Quoting(Reader):
+    """One with a probe, that finds the quoted sentences as likely as it is told to, and remembers of what passage."""
+
+    def __init__(self, *chances: float, quoted: float) -> None:
+        super().__init__(*chances)
+        self.quoted, self.passages = quoted, list[float]()
+
+    @property
+    def has_probe(self) -> bool:
+        return True
+
+    def of_quotation(self, chance: float, _reply: object) -> float:
+        self.passages.append(chance)
+        return self.quoted
+
+
+@pytest.mark.parametrize("reply", [REWORDED, "Oui 99 fois."])
+@pytest.mark.parametrize("quoted", [DECLINE_BELOW, DECLINE_BELOW - 0.01])
+def test_sentences_are_quoted_if_the_model_finds_that_they_answer_alone(
+    index: Index, reply: str, quoted: float
+) -> None:
+    judge: Any = Judge(0.1)
+    reader, model = Quoting(READ_QUOTED_FROM, 0.1, quoted=quoted), FakeLanguageModel([reply, "-", "-"], [YES, YES, NO])
+    answerer = Answerer(index, FakeEmbedder(), model, answerability=reader, entailment=judge)
+    answer = last(list(answerer.ask(QUESTION, (), 2)))
+    assert reader.passages == [READ_QUOTED_FROM]
+    alone = model.asked[1][-1]
+    assert alone.kept == 0  # its state is of no use to another question
+    assert alone.text.count("Les travaux ont coûté 618 000 euros.") == 1
+    assert "ruban" not in alone.text
+    assert alone.text.endswith(QUESTION)
+    if quoted < DECLINE_BELOW:
+        assert not answer.answered
+        assert answer.answerability == (0.1 if reply == REWORDED else READ_QUOTED_FROM)
+    else:
+        assert answer.text == "«\u00a0Les travaux ont coûté 618 000 euros.\u00a0»"
+        assert answer.answerability == quoted
+
+
+def test_sentences_of_a_passage_that_hardly_answers_are_not_even_read_alone(index: Index) -> None:
+    judge: Any = Judge(0.1)
+    reader, model = Quoting(READ_QUOTED_FROM - 0.01, 0.1, quoted=0.9), FakeLanguageModel([REWORDED, "-"], [YES, NO])
+    answerer = Answerer(index, FakeEmbedder(), model, answerability=reader, entailment=judge)
+    assert not last(list(answerer.ask(QUESTION, (), 2))).answered
+    assert reader.passages == []
 
 
 def test_what_other_checks_stop_is_withheld_whatever_the_model_says_of_it(index: Index) -> None:

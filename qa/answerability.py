@@ -38,11 +38,13 @@ WRITE_FROM = 0.25
 DECLINE_BELOW = 0.50
 QUOTE_FROM = 0.70
 QUOTE_UNLIKELY_FROM = 0.75
-# Sentences are quoted from a passage that answers at least so likely, if the model's probe finds that they do so alone:
-# what comes near to an answer looks like one among all else that the passage says of it. Weights of the natural
-# log-odds of the passage and of the sentences read alone, and what is added.
+# With a probe, sentences are quoted from a passage that answers at least so likely, if they do so alone: what comes
+# near to an answer looks like one among all else that the passage says of it. Weights of the natural log-odds of the
+# passage and of the sentences read alone, and what is added (tests/bench/quotations.py). Of 265 held-out passages that
+# likely answer, of which 140 quotations do, the passage tells which with an AUROC of .74 (written questions, which
+# nothing was trained on) and .84 (squad2, which the adapter had seen a part of); both together with .81 and .85.
 READ_QUOTED_FROM = 0.50
-QUOTED_CURVE = (0.34, 0.69, -2.28)
+QUOTED_CURVE = (0.34, 0.69, -1.18)
 PROBE_FILE = Path(__file__).parent / "answerability.json"
 # Of the 28 layers of the default model. On squad2's even half (954 pairs, five folds), without the adapter, layer 12
 # alone had an AUROC of .77, 16 of .87, 20 of .86, 24 of .80, the last one of .76. NOTHING alone: .72, and .88 with it.

@@ -287,7 +287,7 @@ def _report(read: Read) -> None:
 
 def _of_claims(read: Read) -> Numbers:
     """Of each pair the probability, in 0..1, that the passage says the reply, whatever was asked."""
-    _, said = _probes()
+    _, said = probes()
     slope, fixed = CLAIM_CURVE
     return np.array([logistic(slope * said.logit(_layered(reply)) + fixed) for reply in read.reply])
 
@@ -297,7 +297,7 @@ def _layered(reply: States) -> States:
     return reply.reshape(2 * len(answerability.LAYERS), -1)
 
 
-def _probes() -> tuple[Probe, Probe]:
+def probes() -> tuple[Probe, Probe]:
     """Those of qa/answerability.py and qa/entailment.py, as they are."""
     digest = digest_of(language_model_file(None))
     asked, said = answerability.probe_for(digest), entailment.entailment_probe(digest)
@@ -309,7 +309,7 @@ def _probes() -> tuple[Probe, Probe]:
 def chances_of(read: Read) -> tuple[Numbers, Numbers]:
     """Of each pair the probabilities, in 0..1, that the passage answers and that the reply is right, by the probes as
     they are."""
-    asked, said = _probes()
+    asked, said = probes()
     layers, pairs = len(answerability.LAYERS), read.pairs
 
     def chance(number: int, before: float, not_first: bool) -> float:

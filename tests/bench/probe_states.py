@@ -3,12 +3,16 @@ fits probes to.
 
     .venv/bin/python tests/bench/probe_states.py pairs.jsonl states.npz
     .venv/bin/python tests/bench/probe_states.py odd.jsonl nomiracl.npz --sets nomiracl --passages 3 --sample 240
+    .venv/bin/python tests/bench/probe_states.py pairs.jsonl some.npz --held-out --likely --sets written own squad2 \
+        piaf xquad.es xquad.de qed --most piaf 120 --most piaf.written 64 --most xquad.es 40 --most xquad.de 40
 
 A new passage takes 3 s on two cores, a question about it and the reply 1 to 2 s: 11,324 pairs take half a day. Those in
 the repository were read on one H200 in five minutes by probe_states_gpu.py; both read the same (cosine .9998 of the
 states of 13 pairs, and the same replies but for ties).
 
-`--sample` takes so many pairs, whole groups, seed 4. Interrupted with Ctrl-C it writes what it has.
+`--sample` takes so many pairs, whole groups, seed 4; `--most` about so many of a set, whole paragraphs, seed 5.
+`--held-out` takes only pairs that the adapter was not trained on. With `--likely` replies are written only where the
+probe that is there finds it as likely as a reader's question would need. Interrupted with Ctrl-C it writes what it has.
 """
 
 from __future__ import annotations
@@ -17,23 +21,25 @@ import argparse
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from probe_pairs import Pair, article_of, read_pairs
+from probe_pairs import Pair, article_of, group_of, held_out_groups, read_pairs
 
 import qa  # noqa: F401 - says how OpenMP threads wait, before llama_cpp or torch is loaded
 from index.progress import TerminalProgress
-from qa.answerability import LAYERS
+from index.storage.checksums import digest_of
+from qa.answerability import LAYERS, WRITE_FROM, probe_for
 from qa.commands import adapter_of, language_model_file
 from qa.decoding.hidden_states import HiddenState
 from qa.decoding.reply_stream import ReplyStream
 from qa.decoding.request import Request, in_slices
 from qa.language_model import Message
 from qa.llama_model import LlamaModel
+from qa.probe import Probe
 from qa.prompt import NOTHING, answer_messages_about
 
 REPLY_TOKENS = 80
@@ -48,16 +54,24 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", help="only these, as squad2, nomiracl or xquad.es")
     parser.add_argument("--passages", type=int, help="only the first so many of a NoMIRACL query")
     parser.add_argument("--sample", type=int, help="so many pairs")
+    parser.add_argument("--most", nargs=2, action="append", default=[], metavar=("SET", "PAIRS"))
+    parser.add_argument("--held-out", action="store_true", help="only those that the adapter was not trained on")
+    parser.add_argument("--likely", action="store_true", help="no reply from passages that hardly answer")
     given = parser.parse_args()
     pairs = read_pairs(given.pairs)
     chosen = [number for number, pair in enumerate(pairs) if _is_of(pair, given.sets)]
+    if given.held_out:
+        groups = held_out_groups(pairs)
+        chosen = [number for number in chosen if group_of(pairs[number]) in groups]
+    chosen = _some_of_each(chosen, pairs, {name: int(most) for name, most in given.most})
     wanted = _sample(_first_passages(chosen, pairs, given.passages), pairs, given.sample)
     path = language_model_file(None)
     model = LlamaModel(path, layers=LAYERS, adapter=adapter_of(path))
+    asked = probe_for(digest_of(path)) if given.likely else None
     rows: list[dict[str, Any]] = []
     with contextlib.suppress(KeyboardInterrupt), TerminalProgress(unit="pairs") as progress:
         for done, number in enumerate(wanted, start=1):
-            row = _row(pairs[number], model)
+            row = _row(pairs[number], model, asked)
             if row is not None:
                 rows.append({"pair": number, **row})
             progress.advance("reading", done, len(wanted))
@@ -93,14 +107,31 @@ def _sample(numbers: list[int], pairs: Sequence[Pair], size: int | None) -> list
     return sorted(chosen)
 
 
-def _row(pair: Pair, model: LlamaModel) -> dict[str, Any] | None:
+def _some_of_each(numbers: list[int], pairs: Sequence[Pair], most: Mapping[str, int]) -> list[int]:
+    paragraphs: dict[str, dict[tuple[str, str], list[int]]] = {}
+    for number in numbers:
+        pair = pairs[number]
+        paragraphs.setdefault(pair.set, {}).setdefault((pair.group, pair.text), []).append(number)
+    chosen: list[int] = []
+    for name, of_set in paragraphs.items():
+        taken: list[int] = []
+        for about in random.Random(5).sample(list(of_set), len(of_set)):
+            if len(taken) < most.get(name, len(numbers)):
+                taken += of_set[about]
+        chosen += taken
+    return sorted(chosen)
+
+
+def _row(pair: Pair, model: LlamaModel, asked: Probe | None) -> dict[str, Any] | None:
     if model.count_tokens(pair.text) > LONGEST_TOKENS:
         return None
     messages = answer_messages_about(article_of(pair), pair.text, pair.question, pair.language)
     reply = model.generate(messages, 1 if pair.forced else REPLY_TOKENS, ("\n\n",), choices=(NOTHING,))
     (nothing,), question = reply.scores(), reply.hidden()
     assert question is not None
-    if pair.forced:
+    if asked and asked.probability(question, nothing=nothing, not_first=not pair.first, before=0.0) < WRITE_FROM:
+        text, states = "", np.zeros((2 * len(LAYERS), question.shape[1]), np.float32)
+    elif pair.forced:
         text, states = pair.forced, _forced(model, messages, pair.forced)
     else:
         text = "".join(reply)

@@ -13,7 +13,7 @@ a few other signals, makes a probability of it.
 
 With --curves the weights stay as they are, and in proportion what counts for later passages, which are too few among
 some pairs: what an adapter that was trained further makes of a prompt has moved a little, and on two cores not all
-pairs can be read again. Of an adapter that had moved twice as far new weights told no more than .005 of AUROC.
+pairs can be read again. For an adapter that had moved twice as far, new weights gained no more than .005 of AUROC.
 
 A reply is right where its passage answers and it holds the marked answer; what is between right and wrong is left out.
 
@@ -85,6 +85,10 @@ class Read:
         groups = held_out_groups(self.pairs)
         return np.array([group_of(pair) in groups for pair in self.pairs])
 
+    def written(self) -> Flags:
+        """Those that have a reply: probe_states.py --likely leaves out what no reader would be told."""
+        return np.array([text != "" for text in self.replies])
+
     def of(self, *names: str) -> Flags:
         return np.array([pair.set.partition(".")[0] in names for pair in self.pairs])
 
@@ -145,9 +149,8 @@ def _answers(read: Read) -> tuple[npt.NDArray[np.int64], Flags]:
 
 def _right(read: Read) -> tuple[npt.NDArray[np.int64], Flags]:
     """Whether each reply is right, and of which pairs that is known."""
-    written = zip(read.pairs, read.replies, strict=True)
-    labels = np.array([is_right(pair, text) if text else -1 for pair, text in written])  # some had none written
-    return labels, labels >= 0
+    labels = np.array([is_right(pair, text) for pair, text in zip(read.pairs, read.replies, strict=True)])
+    return labels, (labels >= 0) & read.written()
 
 
 def is_right(pair: Pair, reply: str) -> int:
@@ -183,7 +186,7 @@ def _levelled(read: Read, labels: npt.NDArray[np.int64], use: Flags) -> Numbers:
 def _fit(read: Read, curves: bool) -> None:
     later, held_out = np.array([not pair.first for pair in read.pairs], float), read.held_out()
     answers, known = _answers(read)
-    kept = [_as_it_is(path) for path in (answerability.PROBE_FILE, entailment.PROBE_FILE)] if curves else None
+    kept = _as_it_is(answerability.PROBE_FILE) if curves else None
     question = kept[0] if kept else _fit_question(read, answers, known & ~held_out)
     said = question.logits(read.question) - NOTHING_SHARE * read.nothing
     # Not NoMIRACL: only of unanswerable queries it is known which later passages answer, and there none does.
@@ -196,15 +199,16 @@ def _fit(read: Read, curves: bool) -> None:
     chances = curve.predict_proba(np.stack([said, later, later * before], axis=1))[:, 1]
     _tell("the passage answers", read, chances, answers, known, held_out)
     _, not_first, behind = curve.coef_[0]
-    if curves:
-        was = json.loads(answerability.PROBE_FILE.read_text(encoding="utf-8"))["curve"]
-        not_first, behind = (share * was[name] / was["probe"] for name in ("not_first", "before"))
+    if kept:
+        not_first, behind = (share * kept[1][name] / kept[1]["probe"] for name in ("not_first", "before"))
     values = {"probe": share, "nothing": -NOTHING_SHARE * share, "not_first": not_first, "before": behind}
     _write(answerability.PROBE_FILE, read, question, {**values, "intercept": fixed})
 
     right, judged = _right(read)
-    train = judged & ~held_out
-    reply = kept[1] if kept else _regression(read.reply, right, _weights(read), train, REPLY_FREEDOM)
+    if curves:
+        reply, _ = _as_it_is(entailment.PROBE_FILE)
+    else:
+        reply = _regression(read.reply, right, _weights(read), judged & ~held_out, REPLY_FREEDOM)
     signals = np.stack([reply.logits(read.reply), np.log(chances / (1 - chances))], axis=1)
     curve = _curve(read, signals, right, judged & held_out & ~read.of("rte3", "nomiracl"))
     replies = curve.predict_proba(signals)[:, 1]
@@ -218,9 +222,10 @@ def _fit(read: Read, curves: bool) -> None:
     _write(entailment.PROBE_FILE, read, reply, {**values, "intercept": curve.intercept_[0]})
 
 
-def _as_it_is(path: Path) -> Fitted:
+def _as_it_is(path: Path) -> tuple[Fitted, dict[str, float]]:
+    """The weights of a probe's file and its curve, whatever adapter they were fitted to."""
     probe = json.loads(path.read_text(encoding="utf-8"))
-    return Fitted(np.array(probe["weights"], float).reshape(-1), probe["intercept"])
+    return Fitted(np.array(probe["weights"], float).reshape(-1), probe["intercept"]), probe["curve"]
 
 
 def _fit_question(read: Read, answers: npt.NDArray[np.int64], use: Flags) -> Fitted:
@@ -306,8 +311,8 @@ def _of_claims(read: Read) -> Numbers:
     """Of each pair the probability, in 0..1, that the passage says the reply, whatever was asked."""
     _, said = probes()
     slope, fixed = CLAIM_CURVE
-    claims = np.zeros(len(read.pairs))  # where none was written there is nothing to tell
-    for number in np.flatnonzero([text != "" for text in read.replies]):
+    claims = np.zeros(len(read.pairs))
+    for number in np.flatnonzero(read.written()):
         claims[number] = logistic(slope * said.logit(_layered(read.reply[number])) + fixed)
     return claims
 
@@ -339,12 +344,12 @@ def chances_of(read: Read) -> tuple[Numbers, Numbers]:
 
     alone = np.array([chance(number, 0.0, False) for number in range(len(pairs))])
     before = _before(read, np.log(alone / (1 - alone)))
-    chances, replies = np.empty(len(pairs)), np.empty(len(pairs))
+    chances, replies, written = np.empty(len(pairs)), np.zeros(len(pairs)), read.written()
     for number, pair in enumerate(pairs):
         chances[number] = chance(number, before[number], not pair.first)
-        odds = float(np.log(chances[number] / (1 - chances[number])))
-        written = read.replies[number] != ""
-        replies[number] = said.probability(_layered(read.reply[number]), answerability=odds) if written else 0.0
+        if written[number]:
+            odds = float(np.log(chances[number] / (1 - chances[number])))
+            replies[number] = said.probability(_layered(read.reply[number]), answerability=odds)
     return chances, replies
 
 

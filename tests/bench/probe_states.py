@@ -10,7 +10,7 @@ A new passage takes 3 s on two cores, a question about it and the reply 1 to 2 s
 the repository were read on one H200 in five minutes by probe_states_gpu.py; both read the same (cosine .9998 of the
 states of 13 pairs, and the same replies but for ties).
 
-`--sample` takes so many pairs, whole groups, seed 4; `--most` about so many of a set, whole paragraphs, seed 5.
+`--sample` takes so many pairs, whole groups, seed 4; `--most` does so with one set.
 `--held-out` takes only pairs that the adapter was not trained on. With `--likely` replies are written only where the
 probe that is there finds it as likely as a reader's question would need. Interrupted with Ctrl-C it writes what it has.
 """
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", help="only these, as squad2, nomiracl or xquad.es")
     parser.add_argument("--passages", type=int, help="only the first so many of a NoMIRACL query")
     parser.add_argument("--sample", type=int, help="so many pairs")
-    parser.add_argument("--most", nargs=2, action="append", default=[], metavar=("SET", "PAIRS"))
+    parser.add_argument("--most", nargs=2, action="append", default=[], metavar=("SET", "PAIRS"), help="so many of it")
     parser.add_argument("--held-out", action="store_true", help="only those that the adapter was not trained on")
     parser.add_argument("--likely", action="store_true", help="no reply from passages that hardly answer")
     given = parser.parse_args()
@@ -108,18 +108,10 @@ def _sample(numbers: list[int], pairs: Sequence[Pair], size: int | None) -> list
 
 
 def _some_of_each(numbers: list[int], pairs: Sequence[Pair], most: Mapping[str, int]) -> list[int]:
-    paragraphs: dict[str, dict[tuple[str, str], list[int]]] = {}
+    of_set: dict[str, list[int]] = {}
     for number in numbers:
-        pair = pairs[number]
-        paragraphs.setdefault(pair.set, {}).setdefault((pair.group, pair.text), []).append(number)
-    chosen: list[int] = []
-    for name, of_set in paragraphs.items():
-        taken: list[int] = []
-        for about in random.Random(5).sample(list(of_set), len(of_set)):
-            if len(taken) < most.get(name, len(numbers)):
-                taken += of_set[about]
-        chosen += taken
-    return sorted(chosen)
+        of_set.setdefault(pairs[number].set, []).append(number)
+    return sorted(number for name, own in of_set.items() for number in _sample(own, pairs, most.get(name)))
 
 
 def _row(pair: Pair, model: LlamaModel, asked: Probe | None) -> dict[str, Any] | None:
@@ -129,10 +121,10 @@ def _row(pair: Pair, model: LlamaModel, asked: Probe | None) -> dict[str, Any] |
     reply = model.generate(messages, 1 if pair.forced else REPLY_TOKENS, ("\n\n",), choices=(NOTHING,))
     (nothing,), question = reply.scores(), reply.hidden()
     assert question is not None
-    if asked and asked.probability(question, nothing=nothing, not_first=not pair.first, before=0.0) < WRITE_FROM:
-        text, states = "", np.zeros((2 * len(LAYERS), question.shape[1]), np.float32)
-    elif pair.forced:
+    if pair.forced:
         text, states = pair.forced, _forced(model, messages, pair.forced)
+    elif asked and asked.probability(question, nothing=nothing, not_first=not pair.first, before=0.0) < WRITE_FROM:
+        text, states = "", np.zeros((2 * len(LAYERS), question.shape[1]), np.float32)
     else:
         text = "".join(reply)
         states = reply.hidden_of(0, len(text))

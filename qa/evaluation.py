@@ -10,7 +10,8 @@ from index.articles import Article
 from index.errors import SourcierError
 from index.passages import Span
 from index.search import Hit
-from qa.answers import Answer, Answerer
+from qa.answers import Answerer
+from qa.events import Answer
 from qa.grounding import Citation, Support
 from qa.measuring.labelled_questions import LabelledQuestion
 from qa.measuring.measures import answer_recall, encloses, exact_match, holds, overlaps, token_f1

@@ -21,9 +21,9 @@ from index.function_words import FUNCTION_WORDS
 from index.languages import stem_words
 from index.passages import Passage
 from index.sentences import is_heading
-from qa.answers import Answer, Event
 from qa.conversation import Turn
 from qa.errors import Busy
+from qa.events import Answer, Event
 from qa.grounding import takes_up
 from qa.language_model import NOBODY, Asker, LanguageModel
 from qa.question_prompt import question_messages

@@ -21,9 +21,10 @@ from qa.answerability import (
     WRITE_FROM,
     Answerability,
 )
-from qa.answers import Answer, Answerer, Checked, Draft, Found, question_language
+from qa.answers import Answerer, question_language
 from qa.conversation import Turn
 from qa.entailment import Entailment
+from qa.events import Answer, Checked, Draft, Found
 from qa.grounding import SAID_SURELY
 from qa.language_model import Asker
 from qa.quotation import LED_TO_CHANCE, NEAREST_CHANCE

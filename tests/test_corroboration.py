@@ -13,8 +13,9 @@ from index.articles import Article
 from index.build import build
 from index.passages import Passage, Span
 from index.search import Hit, Index
-from qa.answers import Answer, Answerer, Checked
+from qa.answers import Answerer
 from qa.corroboration import independent_sources
+from qa.events import Answer, Checked
 
 QUESTION = "Combien ont coûté les travaux du pont ?"
 SAYS = "Les travaux du pont ont coûté 618 000 euros."

@@ -15,9 +15,10 @@ from index.build import build
 from index.errors import SourcierError
 from index.passages import Span
 from index.search import Hit, Index
-from qa.answers import Answer, Answerer
+from qa.answers import Answerer
 from qa.conversation import Turn
 from qa.evaluation import MarkedAnswer, Outcome, evaluate, mark
+from qa.events import Answer
 from qa.measuring.labelled_questions import LabelledQuestion
 
 BRIDGE = "Le pont des Tanneurs a rouvert vendredi. Les travaux du pont des Tanneurs ont coûté 618 000 euros."

@@ -18,9 +18,10 @@ from index.articles import Article, read_articles
 from index.build import build
 from index.embedder import SentenceTransformerEmbedder
 from index.search import Index
-from qa.answers import Answer, Answerer
+from qa.answers import Answerer
 from qa.conversation import Turn
 from qa.declining import decline_text
+from qa.events import Answer
 from qa.measuring.measures import holds
 
 HOSTILE = Path(__file__).parent / "hostile"

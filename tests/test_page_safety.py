@@ -17,7 +17,7 @@ from web_fixtures import TIMINGS, FakeAnswerer, FakeIndex, running
 from index.articles import Article
 from index.passages import Passage, Span
 from index.search import Hit
-from qa.answers import Answer, AnswerSentence, Checked, Found
+from qa.events import Answer, AnswerSentence, Checked, Found
 from qa.grounding import Citation
 from web import create_app
 from web.settings import Settings

@@ -15,8 +15,8 @@ from index.build import build
 from index.filters import Filters
 from index.search import Index
 from qa import suggest_command
-from qa.answers import Answer, AnswerSentence, Event
 from qa.conversation import Turn
+from qa.events import Answer, AnswerSentence, Event
 from qa.grounding import Citation
 from qa.language_model import Asker
 from qa.suggestions import Suggestion, SuggestionFile, articles_on_disk, digest_of_article

@@ -22,9 +22,9 @@ from index.filters import Filters
 from index.passages import Passage
 from index.search import Index
 from qa import suggesting
-from qa.answers import Answer, AnswerSentence, Event
 from qa.conversation import Turn
 from qa.errors import Busy
+from qa.events import Answer, AnswerSentence, Event
 from qa.language_model import NOBODY, Asker, Message
 from qa.suggesting import Answers, IdleSuggester, Interrupted, Suggester, articles_to_try, candidates, is_answer
 from qa.suggestions import Suggestion, SuggestionFile, digest_of_article

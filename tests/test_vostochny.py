@@ -11,7 +11,8 @@ from conftest import beside_the_checkout
 from index.build import build
 from index.embedder import SentenceTransformerEmbedder
 from index.search import Index
-from qa.answers import Answer, Answerer
+from qa.answers import Answerer
+from qa.events import Answer
 from qa.measuring.measures import holds
 
 pytestmark = pytest.mark.models

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web_fixtures import BRIDGE, HOSTILE, SHUTTLE, citation
 
-from qa.answers import AnswerSentence
+from qa.events import AnswerSentence
 from qa.grounding import Citation
 from web.contract.cited_text import marked_sentence, source_list, without_sources
 

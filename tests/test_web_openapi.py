@@ -20,8 +20,8 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from web_fixtures import WITHOUT_LIMITS, FakeAnswerer, FakeIndex, bridge_script, declined, found_bridge, make_app
 
 from index.filters import FILTER_NAMES, Filters
-from qa.answers import Event
 from qa.conversation import Turn
+from qa.events import Event
 from qa.language_model import Asker
 from web import create_app
 from web.contract.operations import operations_of

@@ -35,8 +35,8 @@ import web
 from index.articles import Article
 from index.filters import Filters
 from index.passages import Span
-from qa.answers import AnswerSentence
 from qa.errors import Busy
+from qa.events import AnswerSentence
 from qa.suggestions import Suggestion, SuggestionFile, digest_of_article
 from qa.wording.askable_facts import LANGUAGES
 from web import create_app

@@ -20,8 +20,8 @@ from index.articles import Article
 from index.filters import NO_FILTERS, Filters
 from index.passages import Passage, Span
 from index.search import Hit
-from qa.answers import Answer, AnswerSentence, Checked, Draft, Event, Found, Timings
 from qa.conversation import Turn
+from qa.events import Answer, AnswerSentence, Checked, Draft, Event, Found, Timings
 from qa.grounding import Citation
 from qa.language_model import Asker
 from web import create_app

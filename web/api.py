@@ -8,7 +8,7 @@ from functools import partial
 
 from flask import Blueprint, Response, current_app, jsonify, request, url_for
 
-from qa.answers import Checked, Draft, Event, Found
+from qa.events import Checked, Draft, Event, Found
 from web.asking import Asking, last_answer
 from web.contract import bodies
 from web.contract.event_stream import await_first, data_line, streamed

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from flask import current_app, g, request
 
 from index.filters import NO_FILTERS, Filters
-from qa.answers import Answer, Event
 from qa.conversation import Turn
 from qa.errors import Busy
+from qa.events import Answer, Event
 from qa.language_model import Asker
 from web.admission import caller
 from web.faults import ClientGone, TooSlow

@@ -52,7 +52,8 @@ from web.service.settings_command import (
 if TYPE_CHECKING:
     from index.filters import Filters
     from index.search import Index
-    from qa.answers import Answer, Answerer
+    from qa.answers import Answerer
+    from qa.events import Answer
     from qa.llama_model import LlamaModel
     from web.settings import Settings
 
@@ -154,7 +155,7 @@ def ask(question: str, k: int, filters: Filters, config: Path | None, as_json: b
       sourcier ask "Quand le pont a-t-il rouvert ?"
       sourcier ask "Quand le pont a-t-il rouvert ?" --since 2025-11-01
     """
-    from qa.answers import Answer
+    from qa.events import Answer
     from web.contract.shapes import answer_json
 
     settings = gather_for_command(config).settings

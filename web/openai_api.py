@@ -8,7 +8,7 @@ from datetime import datetime
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 
-from qa.answers import Answer, Checked, Event, Found
+from qa.events import Answer, Checked, Event, Found
 from web.asking import Asking, last_answer
 from web.contract.cited_text import marked_sentence, source_list
 from web.contract.event_stream import await_first, data_line, streamed

@@ -10,8 +10,8 @@ from flask import Flask, current_app
 from index.articles import Article
 from index.filters import Filters
 from index.search import Hit
-from qa.answers import Event
 from qa.conversation import Turn
+from qa.events import Event
 from qa.language_model import Asker
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from index.articles import Article
 from index.passages import Span
 from index.search import Hit
-from qa.answers import Answer
+from qa.events import Answer
 from qa.grounding import Citation
 from web.article_text import usable_spans
 from web.words import Language, counted, long_date, unbroken

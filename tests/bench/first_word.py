@@ -31,8 +31,9 @@ from index.commands import load_embedder
 from index.embedder import Embedder
 from index.search import Index
 from qa.answerability import DECLINE_BELOW
-from qa.answers import REPLY_TOKENS, Answer, Checked, Draft, Found
+from qa.answers import REPLY_TOKENS
 from qa.commands import adapter_of, answerer_of, language_model_file, layers_of
+from qa.events import Answer, Checked, Draft, Found
 from qa.language_model import Asker
 from qa.llama_model import DEFAULT_CONTEXT_TOKENS, LlamaModel, state_identity
 from qa.measuring.eval_command import index_paragraphs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from qa.answers import AnswerSentence
+from qa.events import AnswerSentence
 from qa.grounding import Citation
 from qa.wording.quoting import quoted
 from web.turn_view import safe_link

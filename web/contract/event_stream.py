@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 from flask import Response, g
 
-from qa.answers import Answer, Event
+from qa.events import Answer, Event
 from web.asking import Unfinished
 from web.faults import Fault, fault_of
 

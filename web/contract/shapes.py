@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from index.articles import Article
 from index.search import Hit
-from qa.answers import Answer, AnswerSentence, Checked, Found, Timings
+from qa.events import Answer, AnswerSentence, Checked, Found, Timings
 from qa.grounding import Citation
 from web.contract import bodies
 

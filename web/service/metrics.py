@@ -20,8 +20,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from index.errors import SourcierError
-from qa.answers import Answer, Event
 from qa.errors import Busy
+from qa.events import Answer, Event
 from web.faults import ClientGone, TooSlow
 from web.ready import NotReady, Ready
 from web.service.request_log import RequestRecord

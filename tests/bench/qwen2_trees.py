@@ -23,10 +23,13 @@ class Trees:
 
     `last`: what the last layer makes of every token, (tokens, width), trees one behind the other, of each the passage
     first. `ends`: where there each branch ends. `states` (branches, LAYERS, width) and `logits` are those behind the
-    last word of each branch.
+    last word of each branch. `given`: what the layer of number `keep` is given of every token, (1, tokens, width); with
+    that of the same trees as `begun` nothing below that layer is computed again, and nothing can be written behind.
     """
 
-    def __init__(self, qwen: Qwen2, prefix: Cache, trees: Sequence[Tree]) -> None:
+    def __init__(
+        self, qwen: Qwen2, prefix: Cache, trees: Sequence[Tree], keep: int | None = None, begun: Any = None
+    ) -> None:
         tokens: list[int] = []
         places: list[int] = []
         owners: list[tuple[int, int]] = []  # of each token its tree, and its branch or -1
@@ -41,10 +44,11 @@ class Trees:
                 owners += [(number, len(self.ends))] * len(branch)
                 self.ends.append(len(tokens) - 1)
         before = prefix[0][0].shape[2]
+        self._keep = keep
         self._qwen, self._cache, ends = qwen, list(prefix), torch.tensor(self.ends, device=DEVICE)
         seen = torch.cat([torch.ones(len(tokens), before, dtype=torch.bool), _seen(owners)], 1).to(DEVICE)
         at = before + torch.tensor(places, device=DEVICE)
-        self.last, middle = self._read(torch.tensor(tokens, device=DEVICE), at, seen)
+        self.last, middle = self._read(torch.tensor(tokens, device=DEVICE), at, seen, begun)
         self.states, self._seen, self._place = middle[ends], seen[ends], at[ends]
 
     @cached_property
@@ -61,11 +65,13 @@ class Trees:
         self.logits[rows] = self._qwen.logits(last)
         return self.logits
 
-    def _read(self, tokens: Any, places: Any, seen: Any) -> tuple[Any, Any]:
+    def _read(self, tokens: Any, places: Any, seen: Any, begun: Any = None) -> tuple[Any, Any]:
         """(tokens, width) of the last layer, (tokens, LAYERS, width)."""
         bias = self._qwen.repeated(torch.zeros(seen.shape, device=DEVICE).masked_fill_(~seen, -1e4))
-        states, wanted = self._qwen.embed(tokens[None]), []
-        for number in range(self._qwen.layers):
+        states, wanted = self._qwen.embed(tokens[None]) if begun is None else begun, []
+        for number in range(0 if begun is None else self._keep, self._qwen.layers):
+            if number == self._keep:
+                self.given = states
 
             def attend(query: Any, key: Any, value: Any, number: int = number) -> Any:
                 keys, values = self._cache[number]

@@ -1,36 +1,27 @@
-"""Train the adapter of qa/adapter.py further, on two cores, to tell what a passage says from what it nearly says.
+"""Train the adapter of qa/adapter.py further, on two cores: to know better what a passage says from what it nearly
+says, and to reply as before where it says it.
 
-    .venv/bin/python tests/bench/refine_adapter.py pack pairs.jsonl packed.json.gz       # what probe_pairs.py wrote
+    .venv/bin/python tests/bench/probe_states_gpu.py pack pairs.jsonl piaf.json.gz --most ...         # some of PIAF's
+    DEVICE=cpu .venv/bin/python tests/bench/probe_states_gpu.py read model.gguf piaf.json.gz replies.npz --trees \
+        --adapter before.npz
+    .venv/bin/python tests/bench/refine_adapter.py pack pairs.jsonl replies.npz packed.json.gz
     DEVICE=cpu .venv/bin/python tests/bench/refine_adapter.py train model.gguf packed.json.gz adapter.npz
-    .venv/bin/python tests/bench/refine_adapter.py mix model.gguf adapter.npz halfway.npz
-    .venv/bin/python tests/bench/train_adapter.py write halfway.npz
-    .venv/bin/python tests/bench/probe_states.py pairs.jsonl some.npz --held-out --likely
-    .venv/bin/python tests/bench/fit_probes.py pairs.jsonl some.npz --curves
+    .venv/bin/python tests/bench/train_adapter.py write adapter.npz
 
-It begins with an adapter that train_adapter.py made on a card. Of the pairs that it may see
-(probe_pairs.held_out_groups) it is trained on all that were written for it (written_questions.jsonl) and on squad2's,
-and not to forget the others on some of the sample newspaper's and of PIAF's. Questions about one passage are read
+It begins with an adapter that train_adapter.py made on a card (`before.npz`). Of the pairs that it may see
+(probe_pairs.held_out_groups) it is trained on those that were written for it (written_questions.jsonl), on a few of
+squad2's and of the sample newspaper's, and on PIAF's that replies were read of. Questions about one passage are read
 together (qwen2_trees.py), and the prefix again every ten steps.
 
-What is lost of a pair: how unlikely it is to begin with NONE where it should, or with something else where it should
-not; and, where an answer was written, an eighth of how unlikely its words are, as in train_adapter.py.
+What is lost of a pair: how unlikely the reply is to begin with NONE where it should, or with something else where it
+should not. And, where words are known that answer (written for it, or the right ones of what was replied before), half
+of how far what it would write next, behind each of them, is from what it would have written before: the divergence of
+Kullback and Leibler, without NONE. So it learns when to reply and not how (Li and Hoiem, "Learning without Forgetting",
+ECCV 2016). Trained on the written replies' words instead, it wrote worse of all others: with such an adapter, or one
+halfway to it, PIAF lost one answer in fifteen (2026-11-29).
 
-Layers below the tenth stay as they are: it takes a fifth less time. 118 steps over 472 trees (3,305 pairs, 1,896 of
-them written for it) took 67 minutes on two cores (2026-11-28). Writing needs the gguf package.
-
-refined_adapter.npz is what came of it, begun with the adapter of commit 0b84214. It is not the default model's, for it
-took near misses too much to heart: of the sample newspaper's odd half it declines .83 of 24 questions without an
-answer, and .22 of the 80 with one (.71 and .09 in service). Halfway between the two, factor by factor (Wortsman et al.,
-"Robust Fine-Tuning of Zero-Shot Models", CVPR 2022), with curves fitted to it and .7 of its replies taken to be right,
-it knows better when to be silent and answers worse (2026-11-29; the last three by `sourcier eval` over odd halves; in
-brackets what is in service, of squad2 and PIAF worked out from the log of a run with a stricter curve of quotations):
-
-- held-out questions written for it, AUROC of which the passage answers: .88 (.78)
-- squad2, 150 questions: declined .76 of 66 without an answer and .13 of 84 with one (.77 and .15), right .82 (.80)
-- sample newspaper, 104: .71 of 24 and .09 of 80 (.71 and .09), right .73 (.71)
-- PIAF, 300: declined .14 (.15), right .69 (.74): it misses what stands there ("ununennium", "20 à 24 %").
-
-So what it lacks is more of PIAF's answers to remember while it learns: 24 paragraphs were too few.
+Layers below the tenth stay as they are, so they are computed once for both. 88 steps over 352 trees (1,956 pairs, 1,120
+of them written for it) took 63 minutes on two cores (2026-11-29). Writing needs the gguf package.
 """
 
 from __future__ import annotations
@@ -41,10 +32,14 @@ import json
 import math
 import random
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from probe_pairs import Pair
 
 ADAPTER = Path(__file__).parents[2] / "qa/adapter.gguf"
 RATE = 2e-4  # falls to nothing by a cosine
@@ -53,138 +48,192 @@ STEP = 4  # trees
 FIRST_LAYER = 10
 PREFIX_EVERY = 10  # steps
 MOST_BRANCHES = 12
-WORD_SHARE = 1 / 8  # what a word of an answer counts for beside the first one of a reply
+WORD_SHARE = 1 / 2  # what the divergence behind a word counts for beside the first word of a reply
 PAIRS_A_STEP = 32  # about so many; the loss is divided by it
-# What a pair counts for, and how many are taken: of the sample newspaper this share, of PIAF so many paragraphs.
+# What a pair counts for. And which share is taken: of the groups written for it and the words that answer them, of
+# squad2's paragraphs, of the newspaper's pairs, of PIAF's questions that another paragraph answers.
+# `LONGEST`: tokens of a passage.
 WEIGHTS = {"written": 1.0, "squad2": 1.0, "own": 2.0, "piaf": 0.7}
-OWN_SHARE, PIAF_PARAGRAPHS = 0.7, 24
+LONGEST = {"written": 520, "squad2": 900, "own": 520, "piaf": 900}
+WRITTEN_SHARE, WORDS_SHARE, SQUAD2_SHARE, OWN_SHARE, PIAF_SHARE = 0.66, 0.5, 0.35, 0.3, 0.4
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     pack = commands.add_parser("pack", help="pairs to trees of tokens")
-    for name in ("pairs", "out"):
-        pack.add_argument(name, type=Path)
+    pack.add_argument("pairs", type=Path)
+    pack.add_argument("replies", type=Path, help="to some of PIAF, before (probe_states_gpu.py)")
+    pack.add_argument("out", type=Path)
     train = commands.add_parser("train", help="let the model learn them")
     for name in ("model", "packed", "out"):
         train.add_argument(name, type=Path)
-    mix = commands.add_parser("mix", help="go only a part of the way")
-    for name in ("model", "trained", "out"):
-        mix.add_argument(name, type=Path)
-    for command in (train, mix):
-        command.add_argument("--begin", type=Path, default=ADAPTER, help="the adapter to begin with (default: qa/'s)")
-    mix.add_argument("--share", type=float, default=0.5, help="from the adapter as it is (0) to the trained one (1)")
+    train.add_argument("--begin", type=Path, default=ADAPTER, help="the adapter to begin with (default: qa/'s)")
     given = parser.parse_args()
     if given.command == "pack":
-        _pack(given.pairs, given.out)
-    elif given.command == "mix":
-        _mix(given.model, given.begin, given.trained, given.share, given.out)
+        _pack(given.pairs, given.replies, given.out)
     else:
         _train(given.model, given.begin, given.packed, given.out)
 
 
-def _mix(model: Path, begin: Path, trained: Path, share: float, out: Path) -> None:
-    """Factor by factor: they have moved so little that their product is nearly that much of its way, too."""
-    from qwen2 import Qwen2
-
-    qwen = Qwen2(model)
-    qwen.go_on_with_adapter(begin, FIRST_LAYER)
-    with np.load(trained) as further:
-        mixed = {
-            f"{name}.lora_{letter}": (1 - share) * part.detach().cpu().numpy()
-            + share * further[f"{name}.lora_{letter}"].astype(np.float32)
-            for name, both in qwen.adapter.items()
-            for letter, part in zip("ab", both, strict=True)
-        }
-    np.savez(out, **{name: part.astype(np.float16) for name, part in mixed.items()})
+# -- what is learned ---------------------------------------------------------------------------------------------------
 
 
-def _pack(pairs: Path, out: Path) -> None:
-    from probe_pairs import group_of, held_out_groups, read_pairs
-    from probe_states_gpu import LONGEST_TOKENS, Tokens
+def _pack(pairs: Path, replies: Path, out: Path) -> None:
+    from probe_pairs import read_pairs
+    from probe_states_gpu import Tokens
 
-    known = read_pairs(pairs)
-    held_out, tokens, chosen = held_out_groups(known), Tokens(), random.Random(3)
-    paragraphs = sorted({pair.text for pair in known if pair.set == "piaf" and group_of(pair) not in held_out})
-    taken = set(chosen.sample(paragraphs, PIAF_PARAGRAPHS))
+    known, tokens, chance = read_pairs(pairs), Tokens(), random.Random(5)
+    with np.load(replies) as read:
+        replied = {int(number): str(text).strip() for number, text in zip(read["pair"], read["text"], strict=True)}
     about: dict[tuple[str, tuple[int, ...]], list[dict[str, Any]]] = defaultdict(list)
-    for pair in known:
-        name = "written" if pair.set == "piaf.written" else pair.set
-        if name not in WEIGHTS or group_of(pair) in held_out or (name == "piaf" and pair.text not in taken):
-            continue
-        if name == "own" and chosen.random() > OWN_SHARE:
-            continue
+    for name, pair, words in _chosen(known, replied, chance):
         passage, question = tokens.of_pair(pair)
-        reply = tokens.of_text(pair.answer) if pair.answer else None
-        if len(passage) <= LONGEST_TOKENS:
+        if len(passage) <= LONGEST[name]:
+            reply = tokens.of_text(words) if words else None
             branch = {"question": question, "reply": reply, "answers": pair.answers, "weight": WEIGHTS[name]}
             about[name, tuple(passage)].append(branch)
     trees = []
     for (_, passage_tokens), branches in about.items():
-        chosen.shuffle(branches)
+        chance.shuffle(branches)
         parts = (branches[start : start + MOST_BRANCHES] for start in range(0, len(branches), MOST_BRANCHES))
         trees += [{"passage": passage_tokens, "branches": part} for part in parts]
-    chosen.shuffle(trees)
+    chance.shuffle(trees)
     print(Counter(name for name, _ in about), len(trees), "trees")
     with gzip.open(out, "wt") as file:
         json.dump({**tokens.facts(), "trees": trees}, file)
 
 
+def _chosen(
+    known: Sequence[Pair], replied: Mapping[int, str], chance: random.Random
+) -> Iterator[tuple[str, Pair, str | None]]:
+    """The set that a pair counts as, the pair, and words that answer it."""
+    from fit_probes import is_right
+    from probe_pairs import group_of, held_out_groups
+
+    held_out = held_out_groups(known)
+    written = sorted({pair.group for pair in known if _name_of(pair) == "written" and group_of(pair) not in held_out})
+    written_taken = {group for group in written if chance.random() < WRITTEN_SHARE}
+    paragraphs = sorted({pair.text for pair in known if pair.set == "squad2"})
+    squad2_taken = {text for text in paragraphs if chance.random() < SQUAD2_SHARE}
+    replied_about = {known[number].text for number in replied}
+    for number, pair in enumerate(known):
+        name, words, taken = _name_of(pair), None, False
+        if group_of(pair) in held_out:
+            continue
+        if name == "written":
+            taken = pair.group in written_taken
+            words = pair.answer if taken and pair.answer and chance.random() < WORDS_SHARE else None
+        elif name == "squad2":
+            taken = pair.text in squad2_taken
+        elif name == "own":
+            taken = chance.random() <= OWN_SHARE
+        elif number in replied:
+            taken = True
+            words = replied[number] if is_right(pair, replied[number]) == 1 else None
+        elif name == "piaf" and pair.text in replied_about and not pair.answers:
+            taken = chance.random() < PIAF_SHARE
+        if taken:
+            yield name, pair, words
+
+
+def _name_of(pair: Pair) -> str:
+    return "written" if pair.set == "piaf.written" else pair.set
+
+
+# -- learning ----------------------------------------------------------------------------------------------------------
+
+
 def _train(model: Path, begin: Path, packed: Path, out: Path) -> None:
     import torch
-    from qwen2 import Qwen2, read_prefix
+    from qwen2 import Qwen2
 
     with gzip.open(packed, "rt") as file:
         given = json.load(file)
     qwen, trees = Qwen2(model), given["trees"]
     parameters = qwen.go_on_with_adapter(begin, FIRST_LAYER)
+    learning = _Learning(qwen, given)
     optimizer = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
     steps = range(0, len(trees), STEP)
     for step, start in enumerate(steps):
         if step % PREFIX_EVERY == 0:
-            with torch.no_grad():
-                prefix = read_prefix(qwen, given["prefix"])
+            learning.read_prefix()
         falling = 0.5 * (1 + math.cos(math.pi * step / len(steps)))
         optimizer.param_groups[0]["lr"] = RATE * min(1, (step + 1) / WARM_UP) * max(0.03, falling)
         optimizer.zero_grad()
-        lost = 0.0
+        starts = moved = 0.0
         for tree in trees[start : start + STEP]:
-            loss = _loss(qwen, prefix, given, tree)
-            loss.backward()
-            lost += loss.item()
+            wrong_start, divergence = learning.loss(tree)
+            ((wrong_start + WORD_SHARE * divergence) / PAIRS_A_STEP).backward()
+            starts, moved = starts + wrong_start.item(), moved + divergence.item()
         size = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         if not torch.isfinite(size):
             print(f"step {step} left out: its gradient is no number", flush=True)
             continue
         optimizer.step()
-        print(f"step {step} of {len(steps)}: loss {lost:.3f}", flush=True)
+        print(f"step {step} of {len(steps)}: first words {starts:.3f}, the others {moved:.3f}", flush=True)
         qwen.save_adapter(out)
 
 
-def _loss(qwen: Any, prefix: Any, given: dict[str, Any], tree: dict[str, Any]) -> Any:
-    import torch
-    from qwen2 import DEVICE
-    from qwen2_trees import Trees
+class _Learning:
+    """A model whose adapter learns, and the same with the adapter as it was when this was made."""
 
-    asked = tree["branches"]
-    branches = [[*one["question"], *(one["reply"] or [])] for one in asked]
-    read = Trees(qwen, prefix, [(tree["passage"], branches)])
-    # Behind each question the first word of the reply is told, behind each word of a reply the next one or its end.
-    places, words, weights, firsts = [], [], [], []
-    for one, branch, end in zip(asked, branches, read.ends, strict=True):
-        reply, first = one["reply"] or [], end - len(branch) + len(one["question"])
-        firsts.append(len(places))
-        places += range(first, end + 1)
-        words += [*reply, given["end"]]
-        weights += [WORD_SHARE * one["weight"] if reply else 0.0] * (len(reply) + 1)
-    said = qwen.logits(read.last[torch.tensor(places, device=DEVICE)]).log_softmax(-1)
-    nothing = said[torch.tensor(firsts, device=DEVICE), given["nothing"]]
-    answers = torch.tensor([one["answers"] for one in asked], device=DEVICE)
-    wrong_start = torch.where(answers, -torch.log1p(-nothing.exp().clamp(max=1 - 1e-5)), -nothing)
-    in_words = -said[torch.arange(len(words)), torch.tensor(words, device=DEVICE)]
-    weighed = torch.tensor([one["weight"] for one in asked], device=DEVICE)
-    return ((wrong_start * weighed).sum() + (in_words * torch.tensor(weights, device=DEVICE)).sum()) / PAIRS_A_STEP
+    def __init__(self, qwen: Any, given: Mapping[str, Any]) -> None:
+        self._qwen, self._given, self._learns = qwen, given, qwen.adapter
+        self._was = {name: tuple(part.detach().clone() for part in both) for name, both in qwen.adapter.items()}
+        qwen.adapter = self._was
+        self._prefix_was = self._read_prefix()
+        self.read_prefix()
+
+    def read_prefix(self) -> None:
+        """What all prompts begin with, as the adapter reads it by now."""
+        self._qwen.adapter = self._learns
+        self._prefix = self._read_prefix()
+
+    def loss(self, tree: Mapping[str, Any]) -> tuple[Any, Any]:
+        """How unlikely the right first words are, and how far the others are from what they were."""
+        import torch
+        from qwen2 import DEVICE
+        from qwen2_trees import Trees
+
+        asked, nothing = tree["branches"], self._given["nothing"]
+        branches = [[*one["question"], *(one["reply"] or [])] for one in asked]
+        trees = [(tree["passage"], branches)]
+        self._qwen.adapter = self._was
+        with torch.no_grad():
+            was = Trees(self._qwen, self._prefix_was, trees, keep=FIRST_LAYER)
+        self._qwen.adapter = self._learns
+        read = Trees(self._qwen, self._prefix, trees, keep=FIRST_LAYER, begun=was.given)
+        # Behind each question the first word of the reply is told, behind each word of a reply the next one or its end.
+        firsts, places, weights = [], [], []
+        for one, branch, end in zip(asked, branches, read.ends, strict=True):
+            first = end - len(branch) + len(one["question"])
+            firsts.append(first)
+            if one["reply"]:
+                places += range(first, end + 1)
+                weights += [one["weight"]] * (end + 1 - first)
+        none = self._qwen.logits(read.last[torch.tensor(firsts, device=DEVICE)]).log_softmax(-1)[:, nothing]
+        answers = torch.tensor([one["answers"] for one in asked], device=DEVICE)
+        weighed = torch.tensor([one["weight"] for one in asked], device=DEVICE)
+        wrong_start = torch.where(answers, -torch.log1p(-none.exp().clamp(max=1 - 1e-5)), -none)
+        at = torch.tensor(places, dtype=torch.long, device=DEVICE)
+        with torch.no_grad():
+            before = self._said(was.last[at])
+        divergence = (before.exp() * (before - self._said(read.last[at]))).sum(-1)
+        return (wrong_start * weighed).sum(), (divergence * torch.tensor(weights, device=DEVICE)).sum()
+
+    def _said(self, states: Any) -> Any:
+        """Log-probabilities of the next word, as if there were no NONE."""
+        logits = self._qwen.logits(states)
+        logits[:, self._given["nothing"]] = -1e4
+        return logits.log_softmax(-1)
+
+    def _read_prefix(self) -> Any:
+        import torch
+        from qwen2 import read_prefix
+
+        with torch.no_grad():
+            return read_prefix(self._qwen, self._given["prefix"])
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ question, the second of the reply (behind its last word, and the mean over all i
 adapter was trained on. A curve over what each says of the other pairs (a fifth of the paragraphs, or queries), and over
 a few other signals, makes a probability of it.
 
-With --curves the weights stay as they are, and in proportion what counts for later passages, which are too few among
-some pairs: what an adapter that was trained further makes of a prompt has moved a little, and on two cores not all
-pairs can be read again. For an adapter that had moved twice as far, new weights gained no more than .005 of AUROC.
+With --curves the weights stay as they are (and the pairs that they were fitted to), and in proportion what counts for
+later passages, which are too few among some pairs: what an adapter that was trained further makes of a prompt has moved
+a little, and on two cores not all pairs can be read again. For an adapter that had moved further, new weights gained no
+more than .005 of AUROC. For a curve as many replies count as right as wrong; to what readers ask more are right, and
+--right .7 takes so many to be.
 
 A reply is right where its passage answers and it holds the marked answer; what is between right and wrong is left out.
 
@@ -110,12 +112,13 @@ def main() -> None:
     parser.add_argument("states", type=Path, help="what probe_states.py made of them")
     parser.add_argument("--report", action="store_true", help="fit nothing: tell of the probes as they are")
     parser.add_argument("--curves", action="store_true", help="fit only the curves, over the weights as they are")
+    parser.add_argument("--right", type=float, default=0.5, help="the share of replies that are right (default: .5)")
     given = parser.parse_args()
     read = read_made(given.pairs, given.states)
     if given.report:
         _report(read)
     else:
-        _fit(read, given.curves)
+        _fit(read, given.curves, given.right)
 
 
 def read_made(pairs: Path, states: Path) -> Read:
@@ -183,7 +186,7 @@ def _levelled(read: Read, labels: npt.NDArray[np.int64], use: Flags) -> Numbers:
 # -- fitting -----------------------------------------------------------------------------------------------------------
 
 
-def _fit(read: Read, curves: bool) -> None:
+def _fit(read: Read, curves: bool, share_right: float) -> None:
     later, held_out = np.array([not pair.first for pair in read.pairs], float), read.held_out()
     answers, known = _answers(read)
     kept = _as_it_is(answerability.PROBE_FILE) if curves else None
@@ -202,7 +205,7 @@ def _fit(read: Read, curves: bool) -> None:
     if kept:
         not_first, behind = (share * kept[1][name] / kept[1]["probe"] for name in ("not_first", "before"))
     values = {"probe": share, "nothing": -NOTHING_SHARE * share, "not_first": not_first, "before": behind}
-    _write(answerability.PROBE_FILE, read, question, {**values, "intercept": fixed})
+    _write(answerability.PROBE_FILE, read, question, {**values, "intercept": fixed}, curves)
 
     right, judged = _right(read)
     if curves:
@@ -219,7 +222,8 @@ def _fit(read: Read, curves: bool) -> None:
         of_claims = LogisticRegression(C=10.0).fit(signals[claims, :1], right[claims])
         print(f"\nCLAIM_CURVE = ({of_claims.coef_[0][0]:.2f}, {of_claims.intercept_[0]:.2f})")
     values = dict(zip(("probe", "answerability"), curve.coef_[0], strict=True))
-    _write(entailment.PROBE_FILE, read, reply, {**values, "intercept": curve.intercept_[0]})
+    prior = np.log(share_right / (1 - share_right))
+    _write(entailment.PROBE_FILE, read, reply, {**values, "intercept": curve.intercept_[0] + prior}, curves)
 
 
 def _as_it_is(path: Path) -> tuple[Fitted, dict[str, float]]:
@@ -279,13 +283,16 @@ def _curve(read: Read, signals: Numbers, labels: npt.NDArray[np.int64], use: Fla
     return LogisticRegression(C=10.0).fit(signals[use], labels[use], _levelled(read, labels, use)[use])
 
 
-def _write(path: Path, read: Read, fitted: Fitted, curve: dict[str, float]) -> None:
+def _write(path: Path, read: Read, fitted: Fitted, curve: dict[str, float], curve_only: bool) -> None:
+    pairs = {"curve_pairs" if curve_only else "pairs": dict(Counter(pair.set for pair in read.pairs))}
+    if curve_only:
+        pairs["pairs"] = json.loads(path.read_text(encoding="utf-8"))["pairs"]
     width = read.question.shape[1] // len(answerability.LAYERS)
     probe = {
         "model": digest_of(language_model_file(None)),
         "prompt": prefix_key(no_passage_messages()),
         "adapter": adapter_digest(digest_of(language_model_file(None))),
-        "pairs": dict(Counter(pair.set for pair in read.pairs)),
+        **pairs,
         "curve": {name: round(float(value), 3) for name, value in curve.items()},
         "layers": answerability.LAYERS,
         "intercept": round(fitted.intercept, 3),

@@ -5,7 +5,7 @@ The model was made to write code; asked about passages, the adapted one finds mo
 where there is none, and understands questions in other languages than the passage's far better (README.md has figures).
 
 It belongs to one model file behind one prompt, as the probes do, which read what model and adapter make of a prompt.
-Other models are used as they are. tests/bench/train_adapter.py trains it and refine_adapter.py further; they say on what.
+Other models are used as they are. tests/bench/train_adapter.py trains it, refine_adapter.py further; they say on what.
 """
 
 from __future__ import annotations

@@ -5,10 +5,12 @@ says, and to reply as before where it says it.
     DEVICE=cpu .venv/bin/python tests/bench/probe_states_gpu.py read model.gguf piaf.json.gz replies.npz --trees \
         --adapter before.npz
     .venv/bin/python tests/bench/refine_adapter.py pack pairs.jsonl replies.npz packed.json.gz
-    DEVICE=cpu .venv/bin/python tests/bench/refine_adapter.py train model.gguf packed.json.gz adapter.npz
+    DEVICE=cpu .venv/bin/python tests/bench/refine_adapter.py train model.gguf packed.json.gz adapter.npz \
+        --begin before.gguf
     .venv/bin/python tests/bench/train_adapter.py write adapter.npz
 
-It begins with an adapter that train_adapter.py made on a card (`before.npz`). Of the pairs that it may see
+It begins with an adapter that train_adapter.py made on a card (`before`: what it trained, and wrote as qa/adapter.gguf;
+that of commit 0b84214, for the one in the repository). Of the pairs that it may see
 (probe_pairs.held_out_groups) it is trained on those that were written for it (written_questions.jsonl), on a few of
 squad2's and of the sample newspaper's, and on PIAF's that replies were read of. Questions about one passage are read
 together (qwen2_trees.py), and the prefix again every ten steps.
@@ -17,8 +19,8 @@ What is lost of a pair: how unlikely the reply is to begin with NONE where it sh
 should not. And, where words are known that answer (written for it, or the right ones of what was replied before), half
 of how far what it would write next, behind each of them, is from what it would have written before: the divergence of
 Kullback and Leibler, without NONE. So it learns when to reply and not how (Li and Hoiem, "Learning without Forgetting",
-ECCV 2016). Trained on the written replies' words instead, it wrote worse of all others: with such an adapter, or one
-halfway to it, PIAF lost one answer in fifteen (2026-11-29).
+ECCV 2016). An adapter trained on the written replies' words instead wrote worse of all others: halfway to such a one
+PIAF lost one answer in fifteen (2026-11-29).
 
 Layers below the tenth stay as they are, so they are computed once for both. 88 steps over 352 trees (1,956 pairs, 1,120
 of them written for it) took 63 minutes on two cores (2026-11-29). Writing needs the gguf package.

@@ -2,10 +2,10 @@
 says, and to reply as before where it says it.
 
     .venv/bin/python tests/bench/probe_states_gpu.py pack pairs.jsonl piaf.json.gz --most ...         # some of PIAF's
-    DEVICE=cpu .venv/bin/python tests/bench/probe_states_gpu.py read model.gguf piaf.json.gz replies.npz --trees \
+    DEVICE=cpu .venv/bin/python tests/bench/probe_states_gpu.py read model.gguf piaf.json.gz replies.npz --trees \\
         --adapter before.npz
     .venv/bin/python tests/bench/refine_adapter.py pack pairs.jsonl replies.npz packed.json.gz
-    DEVICE=cpu .venv/bin/python tests/bench/refine_adapter.py train model.gguf packed.json.gz adapter.npz \
+    DEVICE=cpu .venv/bin/python tests/bench/refine_adapter.py train model.gguf packed.json.gz adapter.npz \\
         --begin before.gguf
     .venv/bin/python tests/bench/train_adapter.py write adapter.npz
 

@@ -26,7 +26,7 @@ from qa.answerability import (
 from qa.conversation import Turn, stand_alone_question
 from qa.corroboration import corroborating, independent_sources
 from qa.declining import decline_text
-from qa.entailment import Entailment
+from qa.entailment import Entailment, as_asked
 from qa.events import Answer, AnswerSentence, Checked, Draft, Event, Found, Timings
 from qa.grounding import (
     FEWEST_WORDS,
@@ -260,7 +260,8 @@ class Answerer:
         asked, language = found.standalone_question, found.language
         messages = answer_messages_about(hit.article, words, asked, language, kept=False)
         with contextlib.closing(self._model.generate(messages, 1, (), asker, (NOTHING,))) as reply:
-            return self._answerability.of_quotation(chance, reply)
+            answers = self._answerability.of_quotation(chance, reply)
+        return as_asked(answers, words, asked, language) if language == hit.article.language else answers
 
     def _check(self, written: str, start: int, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Checked]:
         """Hold the last sentence of what is written, from `start` on, against the passage it was written from, then
@@ -276,6 +277,8 @@ class Answerer:
         one, grounds = self._grounds(sentence, found, hit)
         chance = self._chance(grounds, sentence, (start, len(written)), reading, found)
         if chance is not None:
+            if not writing.has_more():  # what comes behind an answer may tell more of it
+                chance = as_asked(chance, sentence, asked, found.language)
             writing.judged.append(chance)
             grounds = graded(grounds, chance, self._decline_below)
         if grounds.support == "unsupported":

@@ -631,6 +631,34 @@ def test_sentences_of_a_passage_that_hardly_answers_are_not_even_read_alone(inde
     assert reader.passages == []
 
 
+@pytest.mark.parametrize("likely", [0.75, 0.95])
+def test_a_reply_without_the_name_asked_for_is_shown_only_if_it_is_very_likely(index: Index, likely: float) -> None:
+    asked = "Comment s'appelle la maire qui a coupé le ruban du pont des Tanneurs ?"
+    model = FakeLanguageModel(["La maire a coupé le ruban du pont des Tanneurs vendredi.", "-"], [YES, NO])
+    answer = judged_by(Judge(likely), index, model, question=asked)
+    if likely < 0.9:
+        assert answer.withheld == 1
+        assert "«\u00a0La maire Hélène Marchand a coupé le ruban avec Martine Guénot.\u00a0»" in answer.text
+    else:
+        assert answer.text == "La maire a coupé le ruban du pont des Tanneurs vendredi."
+
+
+def test_what_stands_behind_an_answer_needs_no_name_of_its_own(index: Index) -> None:
+    model = FakeLanguageModel(["Hélène Marchand a coupé le ruban. Les travaux du pont ont coûté 618 000 euros."], [YES])
+    asked = "Qui a coupé le ruban du pont des Tanneurs ?"
+    answer = judged_by(Judge(0.7, 0.6), index, model, question=asked)
+    assert [one.score for one in answer.sentences] == [0.7, 0.6]
+
+
+def test_what_is_quoted_is_held_against_what_is_asked_for(index: Index) -> None:
+    judge: Any = Judge(0.1)
+    for asked, shown in ((QUESTION, True), ("Qui a payé les travaux du pont des Tanneurs ?", False)):
+        judge.chances.append(0.1)
+        reader, model = Quoting(0.9, 0.1, quoted=0.7), FakeLanguageModel([REWORDED, "-", "-"], [YES, YES, NO])
+        answerer = Answerer(index, FakeEmbedder(), model, answerability=reader, entailment=judge)
+        assert last(list(answerer.ask(asked, (), 2))).answered is shown
+
+
 def test_what_other_checks_stop_is_withheld_whatever_the_model_says_of_it(index: Index) -> None:
     model = FakeLanguageModel(["Les travaux ont coûté 640 000 euros.", "-"], [LIKELY, NO])
     answer = judged(index, model)

@@ -15,9 +15,9 @@ from fake_language_model import FakeLanguageModel
 from index.articles import Article
 from index.models.model_catalogue import CATALOGUE, DEFAULT_LANGUAGE_MODEL
 from qa.decoding.hidden_states import HiddenState
-from qa.entailment import PROBE_FILE, Entailment, entailment_probe, plain_probability
+from qa.entailment import LACKING, PROBE_FILE, Entailment, as_asked, entailment_probe, plain_probability
 from qa.language_model import NOBODY, Asker, prefix_key
-from qa.probe import Probe
+from qa.probe import Probe, log_odds
 from qa.prompt import answer_messages, no_passage_messages
 
 TEXT = "Le pont des Tanneurs a rouvert vendredi. Les travaux ont coûté 618 000 euros."
@@ -97,3 +97,12 @@ def test_what_was_cancelled_is_not_said() -> None:
 
 def test_a_probe_file_that_is_not_there_is_no_probe(tmp_path: Path) -> None:
     assert entailment_probe("0" * 64, tmp_path / "none.json") is None
+
+
+def test_a_sentence_without_the_name_that_is_asked_for_has_to_be_surer() -> None:
+    asked = "Comment s'appelle l'institutrice ?"
+    assert as_asked(0.8, "L'institutrice s'appelle Paule Verdier.", asked, "fr") == 0.8
+    less = as_asked(0.8, "L'institutrice est bloquée.", asked, "fr")
+    assert log_odds(less) == pytest.approx(log_odds(0.8) + LACKING)
+    assert as_asked(0.86, "Le maître s'appelle gourou.", asked, "fr") > 0.5 > less
+    assert as_asked(0.0, "L'institutrice est bloquée.", asked, "fr") == pytest.approx(0.0, abs=1e-5)

@@ -103,6 +103,11 @@ class KnownName:
     last: int
     codes: frozenset[str]
 
+    @property
+    def is_date(self) -> bool:
+        """Whether it is a month or a day of the week."""
+        return any(code.startswith(("month ", "day ")) for code in self.codes)
+
 
 def folded(text: str) -> str:
     """Lower case, without accents, with plain apostrophes and hyphens."""
@@ -146,6 +151,12 @@ def _is_written_so(run: list[Word], codes: frozenset[str], language: str) -> boo
     return (
         run[0].capital or not any(code.startswith("city") or code.isupper() for code in codes) or len(run[0].text) > 3
     )
+
+
+def is_day_or_month(text: str, language: str) -> bool:
+    """Whether it is the name of a day of the week or of a month, and nothing else."""
+    words = words_of(text)
+    return any(name.is_date and name.last - name.first == len(words) for name in known_names(words, language))
 
 
 def dates_written(text: str) -> frozenset[str]:

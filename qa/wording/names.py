@@ -122,8 +122,8 @@ def missing_names(sentence: str, language: str, source: str, source_language: st
     words = words_of(sentence)
     known = list(known_names(words, language))
     if language == source_language:
-        dates = [_written(sentence, words, name) for name in known if _is_date(name) and not _agrees(name, words, have)]
-        settled = [name for name in known if _is_date(name) or name.codes & have.codes]
+        dates = [_written(sentence, words, name) for name in known if name.is_date and not _agrees(name, words, have)]
+        settled = [name for name in known if name.is_date or name.codes & have.codes]
         others = _missing_in_same_language(sentence, language, have, _words_in(settled, words))
         return sorted([*dates, *others], key=sentence.find)
     missing = [
@@ -202,17 +202,13 @@ def _same_but_ending(one: str, other: str) -> bool:
 # -- between languages -------------------------------------------------------------------------------------------------
 
 
-def _is_date(name: KnownName) -> bool:
-    return any(code.startswith(("month ", "day ")) for code in name.codes)
-
-
 def _words_in(names: list[KnownName], words: list[Word]) -> frozenset[str]:
     return frozenset(word.plain for name in names for word in words[name.first : name.last])
 
 
 def _is_asked_for(name: KnownName, words: list[Word]) -> bool:
     """Countries and peoples however written ("le président iranien"), the others with a capital ("est" is a verb)."""
-    if _is_date(name) or any(word.capital for word in words[name.first : name.last]):
+    if name.is_date or any(word.capital for word in words[name.first : name.last]):
         return True
     return (
         all(len(code) == 2 for code in name.codes) and name.last - name.first == 1 and len(words[name.first].plain) > 4
@@ -221,7 +217,7 @@ def _is_asked_for(name: KnownName, words: list[Word]) -> bool:
 
 def _agrees(name: KnownName, words: list[Word], have: _Source) -> bool:
     return bool(name.codes & have.codes) or (
-        not _is_date(name) and all(word.plain in have.plain for word in words[name.first : name.last])
+        not name.is_date and all(word.plain in have.plain for word in words[name.first : name.last])
     )
 
 

@@ -1,0 +1,81 @@
+"""Questions that ask for a name or a number, and sentences that have none: "L'institutrice est bloquée" does not say
+what she is called."""
+
+from __future__ import annotations
+
+import re
+
+from qa.wording.known_names import is_day_or_month
+from qa.wording.names import missing_names
+from qa.wording.numbers import numbers_claimed, numbers_in
+
+_BEFORE = {
+    "fr": r"(?:(?:à|avec|chez|contre|de|envers|par|pour|sur)\s)?",
+    "en": r"(?:(?:about|against|by|for|from|in|of|to|with)\s)?",
+    "es": r"(?:(?:a|con|contra|de|para|por)\s)?",
+    "it": r"(?:(?:a|con|contro|da|di|per)\s)?",
+}
+# "Qui a écrit …", but not "Qui était Émile Marchand ?", who has his name already. In German every noun looks like one.
+_ASKS_NAME = {
+    "fr": rf"{_BEFORE['fr']}qui\b(?! (?:est|était|sont|étaient|fut|furent)(?:-| [A-ZÀ-Ý]))"
+    r"|comment (?:s['’]appel|se nomm)|quel(?:le)?s? (?:est|sont|était|étaient|fut|furent) les? (?:pré|sur)?nom",
+    "en": rf"{_BEFORE['en']}who(?:m|se)?\b(?! (?:is|was|are|were) [A-Z])"
+    r"|what (?:is|was|are|were) (?:\S+ ){0,8}(?:names?|called|named)\b",
+    "es": rf"{_BEFORE['es']}(?:quién(?:es)?\b(?! (?:es|era|fue|son|eran|fueron) [A-ZÀ-Ý])|cómo se llam)",
+    "it": rf"{_BEFORE['it']}(?:chi\b(?! (?:è|era|fu|sono|erano|furono) [A-ZÀ-Ý])|come si chiam)",
+}
+_ASKS_NUMBER = {
+    "fr": r"\bcombien\b"
+    r"|\bquel(?:le)?s? (?:(?:est|était|sera|fut) (?:l['’]|la |le ))?"
+    r"(?:âge|distance|durée|hauteur|largeur|longueur|montant|nombre|pourcentage|prix|salaire|superficie|taux"
+    r"|température|vitesse)\b",
+    "en": r"\bhow (?:far|fast|high|long|many|much|old|tall)\b"
+    r"|\bwhat (?:(?:is|was) the )?(?:age|height|length|number|percentage|population|price|speed|temperature)\b",
+    "de": r"\bwie ?viele?\b|\bwie (?:alt|groß|hoch|lange|schnell|weit)\b",
+    "es": r"\bcuánt[oa]s?\b",
+    "it": r"\bquant[oaie]\b",
+}
+# What answers "how many" without a number.
+_AMOUNTS = {
+    "fr": r"aucune?|double|jamais|moitié|pas|personne|plusieurs|quelques|rien|tous|une? seule?|tout|toutes?|triple",
+    "en": r"all|always|any|both|double|every|few|forever|half|many|never|no|none|not|nothing|once|several|single|some"
+    r"|triple|twice|until|zero",
+    "de": r"alle|beide|doppelt|einige|halb\w*|immer|kein\w*|mehrere|nicht|nie|nichts|viele",
+    "es": r"ambos|doble|mitad|ningun[oa]|ningún|no|nunca|siempre|tod[oa]s?|un[oa]? sol[oa]|vari[oa]s",
+    "it": r"ambedue|doppio|entrambi|mai|metà|nessun[oa]?|non|sempre|tutt[oaie]|un[oa]? sol[oa]|vari[ei]?",
+}
+# "Un pont" is a number where ponts were asked for, and nowhere else.
+_ONE = {"fr": "une?", "en": "one|an?", "de": "ein(?:e[nmrs]?)?", "es": "un[oa]?", "it": "un[oa]?"}
+_SAME_WORD = 4  # letters
+
+
+def lacks_what_is_asked(sentence: str, question: str, language: str) -> bool:
+    """Whether the question asks for a name or a number, and the sentence, in the same language, has none that the
+    question has not. It may answer all the same: "Un pompier a été blessé", "Le maître s'appelle gourou"."""
+    if _asks_number(question, language):
+        return not _has_number(sentence, question, language)
+    return _asks_name(question, language) and not _has_name(sentence, question, language)
+
+
+def _asks_number(question: str, language: str) -> bool:
+    return language in _ASKS_NUMBER and re.search(_ASKS_NUMBER[language], question, re.IGNORECASE) is not None
+
+
+def _has_number(sentence: str, question: str, language: str) -> bool:
+    if numbers_claimed(sentence, language) - numbers_in(question, language):
+        return True
+    plain, asked = sentence.casefold(), question.casefold()
+    if re.search(rf"\b(?:{_AMOUNTS[language]})\b", plain):
+        return True
+    counted = re.finditer(rf"\b(?:{_ONE[language]}) (\w{{{_SAME_WORD},}})", plain)
+    return any(one[0] not in asked and re.search(rf"\b{one[1][:_SAME_WORD]}", asked) for one in counted)
+
+
+def _asks_name(question: str, language: str) -> bool:
+    opening = question.lstrip(" \u00a0¿«“„\"'")
+    pattern = _ASKS_NAME.get(language)
+    return pattern is not None and re.match(pattern, f"{opening[:1].lower()}{opening[1:]}") is not None
+
+
+def _has_name(sentence: str, question: str, language: str) -> bool:
+    return any(not is_day_or_month(name, language) for name in missing_names(sentence, language, question, language))

@@ -239,7 +239,7 @@ class Answerer:
         quote = quotation(found.standalone_question, found.language, withheld, hit, self._embedder)
         if quote is None:
             return None
-        quoted_chance = self._chance_of_quoted(quote, chance, hit, found, asker)
+        quoted_chance = self._chance_of_quoted(quote, chance, hit, found, writing, asker)
         if quoted_chance < self._decline_below:
             return None
         shown = False
@@ -251,9 +251,12 @@ class Answerer:
                 shown = True
         return quoted_chance if shown else None
 
-    def _chance_of_quoted(self, quote: Quotation, chance: float, hit: Hit, found: Found, asker: Asker) -> float:
+    def _chance_of_quoted(
+        self, quote: Quotation, chance: float, hit: Hit, found: Found, writing: _Writing, asker: Asker
+    ) -> float:
         """How likely it answers, in 0..1: the model reads it alone, which takes a second; a reader waits in vain for
-        more words then, and would else be told what only sounds like an answer."""
+        more words then, and would else be told what only sounds like an answer. Where the model found no name or number
+        to write in its passage, there is hardly one."""
         if not self._answerability.has_probe:
             return chance * quote.chance
         words = " ".join(hit.article.text[run[0].start : run[-1].end] for run in quote.runs)
@@ -261,7 +264,9 @@ class Answerer:
         messages = answer_messages_about(hit.article, words, asked, language, kept=False)
         with contextlib.closing(self._model.generate(messages, 1, (), asker, (NOTHING,))) as reply:
             answers = self._answerability.of_quotation(chance, reply)
-        return as_asked(answers, words, asked, language) if language == hit.article.language else answers
+        written = " ".join(writing.withheld_here)
+        quoted_words = words if language == hit.article.language else ""
+        return as_asked(answers, [one for one in (written, quoted_words) if one], asked, language)
 
     def _check(self, written: str, start: int, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Checked]:
         """Hold the last sentence of what is written, from `start` on, against the passage it was written from, then
@@ -278,7 +283,7 @@ class Answerer:
         chance = self._chance(grounds, sentence, (start, len(written)), reading, found)
         if chance is not None:
             if not writing.has_more():  # what comes behind an answer may tell more of it
-                chance = as_asked(chance, sentence, asked, found.language)
+                chance = as_asked(chance, [sentence], asked, found.language)
             writing.judged.append(chance)
             grounds = graded(grounds, chance, self._decline_below)
         if grounds.support == "unsupported":

@@ -650,6 +650,16 @@ def test_what_stands_behind_an_answer_needs_no_name_of_its_own(index: Index) -> 
     assert [one.score for one in answer.sentences] == [0.7, 0.6]
 
 
+def test_behind_a_reply_without_the_number_asked_for_what_is_quoted_has_to_be_surer(index: Index) -> None:
+    judge: Any = Judge(0.1, 0.1)
+    for quoted, shown in ((0.8, False), (0.9, True)):
+        model = FakeLanguageModel(["Les travaux du pont des Tanneurs ont coûté cher.", "-", "-"], [YES, YES, NO])
+        answerer = Answerer(
+            index, FakeEmbedder(), model, answerability=Quoting(0.9, 0.1, quoted=quoted), entailment=judge
+        )
+        assert last(list(answerer.ask(QUESTION, (), 2))).answered is shown
+
+
 def test_what_is_quoted_is_held_against_what_is_asked_for(index: Index) -> None:
     judge: Any = Judge(0.1)
     for asked, shown in ((QUESTION, True), ("Qui a payé les travaux du pont des Tanneurs ?", False)):

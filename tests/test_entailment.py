@@ -99,10 +99,10 @@ def test_a_probe_file_that_is_not_there_is_no_probe(tmp_path: Path) -> None:
     assert entailment_probe("0" * 64, tmp_path / "none.json") is None
 
 
-def test_a_sentence_without_the_name_that_is_asked_for_has_to_be_surer() -> None:
-    asked = "Comment s'appelle l'institutrice ?"
-    assert as_asked(0.8, "L'institutrice s'appelle Paule Verdier.", asked, "fr") == 0.8
-    less = as_asked(0.8, "L'institutrice est bloquée.", asked, "fr")
+def test_an_answer_without_the_name_that_is_asked_for_has_to_be_surer() -> None:
+    asked, named, unnamed = "Comment s'appelle l'institutrice ?", "Elle s'appelle Paule Verdier.", "Elle est bloquée."
+    assert as_asked(0.8, [named], asked, "fr") == as_asked(0.8, [], asked, "fr") == 0.8
+    less = as_asked(0.8, [unnamed], asked, "fr")
     assert log_odds(less) == pytest.approx(log_odds(0.8) + LACKING)
-    assert as_asked(0.86, "Le maître s'appelle gourou.", asked, "fr") > 0.5 > less
-    assert as_asked(0.0, "L'institutrice est bloquée.", asked, "fr") == pytest.approx(0.0, abs=1e-5)
+    assert as_asked(0.8, [named, unnamed], asked, "fr") == as_asked(0.8, [unnamed, unnamed], asked, "fr") == less
+    assert as_asked(0.0, [unnamed], asked, "fr") == pytest.approx(0.0, abs=1e-5)

@@ -359,7 +359,7 @@ def chances_of(read: Read) -> tuple[Numbers, Numbers]:
         if written[number]:
             odds = float(np.log(chances[number] / (1 - chances[number])))
             said_so = said.probability(_layered(read.reply[number]), answerability=odds)
-            replies[number] = entailment.as_asked(said_so, read.replies[number], pair.question, pair.language)
+            replies[number] = entailment.as_asked(said_so, [read.replies[number]], pair.question, pair.language)
     return chances, replies
 
 

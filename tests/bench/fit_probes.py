@@ -20,7 +20,8 @@ more than .005 of AUROC. For a curve as many replies count as right as wrong; to
 A reply is right where its passage answers and it holds the marked answer; what is between right and wrong is left out.
 
 It prints areas under the ROC curve: of the fifth that only the curve was fitted to, or with --report of pairs that
-nothing was fitted to. For NoMIRACL a query counts once, with its likeliest passage of the first three.
+nothing was fitted to. For NoMIRACL a query counts once, with its likeliest passage of the first three. --report
+tells LACKING of qa/entailment.py, too, which rests on the held-out pairs (pairs.jsonl some.npz --report).
 """
 
 from __future__ import annotations

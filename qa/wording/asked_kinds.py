@@ -25,9 +25,10 @@ _ASKS_NAME = {
     "it": rf"{_BEFORE['it']}(?:chi\b(?! (?:è|era|fu|sono|erano|furono) [A-ZÀ-Ý])|come si chiam)",
 }
 _ASKS_NUMBER = {
-    "fr": r"\bcombien\b"
+    # "Quel prix a-t-elle reçu ?" asks for a name.
+    "fr": r"\bcombien\b|\bà quel prix\b|\bquel (?:est|était|sera|fut) le prix d"
     r"|\bquel(?:le)?s? (?:(?:est|était|sera|fut) (?:l['’]|la |le ))?"
-    r"(?:âge|distance|durée|hauteur|largeur|longueur|montant|nombre|pourcentage|prix|salaire|superficie|taux"
+    r"(?:âge|distance|durée|hauteur|largeur|longueur|montant|nombre|pourcentage|salaire|superficie|taux"
     r"|température|vitesse)\b",
     "en": r"\bhow (?:far|fast|high|long|many|much|old|tall)\b"
     r"|\bwhat (?:(?:is|was) the )?(?:age|height|length|number|percentage|population|price|speed|temperature)\b",
@@ -37,12 +38,13 @@ _ASKS_NUMBER = {
 }
 # What answers "how many" without a number.
 _AMOUNTS = {
-    "fr": r"aucune?|double|jamais|moitié|pas|personne|plusieurs|quelques|rien|tous|une? seule?|tout|toutes?|triple",
+    "fr": r"aucune?|double|jamais|jusqu\w*|moitié|pas|personne|plusieurs|quelques|rien|tous|une? seule?"
+    r"|tout|toutes?|triple",
     "en": r"all|always|any|both|double|every|few|forever|half|many|never|no|none|not|nothing|once|several|single|some"
     r"|triple|twice|until|zero",
-    "de": r"alle|beide|doppelt|einige|halb\w*|immer|kein\w*|mehrere|nicht|nie|nichts|viele",
-    "es": r"ambos|doble|mitad|ningun[oa]|ningún|no|nunca|siempre|tod[oa]s?|un[oa]? sol[oa]|vari[oa]s",
-    "it": r"ambedue|doppio|entrambi|mai|metà|nessun[oa]?|non|sempre|tutt[oaie]|un[oa]? sol[oa]|vari[ei]?",
+    "de": r"alle|beide|bis|doppelt|einige|halb\w*|immer|kein\w*|mehrere|nicht|nie|nichts|viele",
+    "es": r"ambos|doble|hasta|mitad|ningun[oa]|ningún|no|nunca|siempre|tod[oa]s?|un[oa]? sol[oa]|vari[oa]s",
+    "it": r"ambedue|doppio|entrambi|fino|mai|metà|nessun[oa]?|non|sempre|tutt[oaie]|un[oa]? sol[oa]|vari[ei]?",
 }
 # "Un pont" is a number where ponts were asked for, and nowhere else.
 _ONE = {"fr": "une?", "en": "one|an?", "de": "ein(?:e[nmrs]?)?", "es": "un[oa]?", "it": "un[oa]?"}

@@ -15,14 +15,21 @@ _BEFORE = {
     "es": r"(?:(?:a|con|contra|de|para|por)\s)?",
     "it": r"(?:(?:a|con|contro|da|di|per)\s)?",
 }
-# "Qui a écrit …", but not "Qui était Émile Marchand ?", who has his name already. In German every noun looks like one.
+# "Qui sont les Xwla ?": they have their name already.
+_HAS_ONE = {
+    "fr": r"(?:est|était|sont|étaient|fut|furent)(?:-| (?:l[ea]s? |l['’])?[A-ZÀ-Ý])",
+    "en": r"(?:is|was|are|were) (?:the )?[A-Z]",
+    "es": r"(?:es|era|fue|son|eran|fueron) (?:el |l[ao]s? )?[A-ZÀ-Ý]",
+    "it": r"(?:è|era|fu|sono|erano|furono) (?:il |la |le |i |gli |l['’])?[A-ZÀ-Ý]",
+}
+# At the beginning of a question, in lower case. In German every noun looks like a name.
 _ASKS_NAME = {
-    "fr": rf"{_BEFORE['fr']}qui\b(?! (?:est|était|sont|étaient|fut|furent)(?:-| [A-ZÀ-Ý]))"
+    "fr": rf"{_BEFORE['fr']}qui\b(?! {_HAS_ONE['fr']})"
     r"|comment (?:s['’]appel|se nomm)|quel(?:le)?s? (?:est|sont|était|étaient|fut|furent) les? (?:pré|sur)?nom",
-    "en": rf"{_BEFORE['en']}who(?:m|se)?\b(?! (?:is|was|are|were) [A-Z])"
+    "en": rf"{_BEFORE['en']}who(?:m|se)?\b(?! {_HAS_ONE['en']})"
     r"|what (?:is|was|are|were) (?:\S+ ){0,8}(?:names?|called|named)\b",
-    "es": rf"{_BEFORE['es']}(?:quién(?:es)?\b(?! (?:es|era|fue|son|eran|fueron) [A-ZÀ-Ý])|cómo se llam)",
-    "it": rf"{_BEFORE['it']}(?:chi\b(?! (?:è|era|fu|sono|erano|furono) [A-ZÀ-Ý])|come si chiam)",
+    "es": rf"{_BEFORE['es']}quién(?:es)?\b(?! {_HAS_ONE['es']})|cómo se llam",
+    "it": rf"{_BEFORE['it']}chi\b(?! {_HAS_ONE['it']})|come si chiam",
 }
 _ASKS_NUMBER = {
     # "Quel prix a-t-elle reçu ?" asks for a name.

@@ -27,9 +27,16 @@ _ASKS_NAME = {
     "fr": rf"{_BEFORE['fr']}qui\b(?! {_HAS_ONE['fr']})"
     r"|comment (?:s['’]appel|se nomm)|quel(?:le)?s? (?:est|sont|était|étaient|fut|furent) les? (?:pré|sur)?nom",
     "en": rf"{_BEFORE['en']}who(?:m|se)?\b(?! {_HAS_ONE['en']})"
-    r"|what (?:is|was|are|were) (?:\S+ ){0,8}(?:names?|called|named)\b",
+    r"|what (?:is|was|are|were) (?!the (?:meaning|origin))(?:\S+ ){0,8}(?:names?|called|named)\b",
     "es": rf"{_BEFORE['es']}quién(?:es)?\b(?! {_HAS_ONE['es']})|cómo se llam",
     "it": rf"{_BEFORE['it']}chi\b(?! {_HAS_ONE['it']})|come si chiam",
+}
+# "The water cycle is also known as the hydrological cycle": a name without a capital.
+_NAMES = {
+    "fr": r"s['’]appel|se nomm|\b(?:appel|nomm|surnomm)ée?s?\b|sous le nom",
+    "en": r"\b(?:called|known as|named|nicknamed)\b",
+    "es": r"\bse llam|\b(?:llamad|conocid)[oa]s?\b",
+    "it": r"\bsi chiam|\b(?:chiamat|not)[oaie]\b",
 }
 _ASKS_NUMBER = {
     # "Quel prix a-t-elle reçu ?" asks for a name.
@@ -60,7 +67,7 @@ _SAME_WORD = 4  # letters
 
 def lacks_what_is_asked(sentence: str, question: str, language: str) -> bool:
     """Whether the question asks for a name or a number, and the sentence, in the same language, has none that the
-    question has not. It may answer all the same: "Un pompier a été blessé", "Le maître s'appelle gourou"."""
+    question has not. It may answer all the same: "Un pompier a été blessé"."""
     if _asks_number(question, language):
         return not _has_number(sentence, question, language)
     return _asks_name(question, language) and not _has_name(sentence, question, language)
@@ -87,4 +94,6 @@ def _asks_name(question: str, language: str) -> bool:
 
 
 def _has_name(sentence: str, question: str, language: str) -> bool:
+    if re.search(_NAMES[language], sentence):
+        return True
     return any(not is_day_or_month(name, language) for name in missing_names(sentence, language, question, language))

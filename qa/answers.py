@@ -26,7 +26,7 @@ from qa.answerability import (
 from qa.conversation import Turn, stand_alone_question
 from qa.corroboration import corroborating, independent_sources
 from qa.declining import decline_text
-from qa.entailment import Entailment, as_asked
+from qa.entailment import Entailment, held_to_answer_type
 from qa.events import Answer, AnswerSentence, Checked, Draft, Event, Found, Timings
 from qa.grounding import (
     FEWEST_WORDS,
@@ -235,11 +235,12 @@ class Answerer:
         least = QUOTE_UNLIKELY_FROM if unlikely and found.language == hit.article.language else QUOTE_FROM
         if chance < (READ_QUOTED_FROM if self._answerability.has_probe else least):
             return None
-        withheld = "" if unlikely else " ".join(writing.withheld_here)
+        written = " ".join(writing.withheld_here)
+        withheld = "" if unlikely else written
         quote = quotation(found.standalone_question, found.language, withheld, hit, self._embedder)
         if quote is None:
             return None
-        quoted_chance = self._chance_of_quoted(quote, chance, hit, found, writing, asker)
+        quoted_chance = self._chance_of_quoted(quote, chance, hit, found, written, asker)
         if quoted_chance < self._decline_below:
             return None
         shown = False
@@ -252,11 +253,11 @@ class Answerer:
         return quoted_chance if shown else None
 
     def _chance_of_quoted(
-        self, quote: Quotation, chance: float, hit: Hit, found: Found, writing: _Writing, asker: Asker
+        self, quote: Quotation, chance: float, hit: Hit, found: Found, written: str, asker: Asker
     ) -> float:
         """How likely it answers, in 0..1: the model reads it alone, which takes a second; a reader waits in vain for
-        more words then, and would else be told what only sounds like an answer. Where the model found no name or number
-        to write in its passage, there is hardly one."""
+        more words then, and would else be told what only sounds like an answer. Where what it has `written` from the
+        passage has not the name or number asked for, the passage hardly has."""
         if not self._answerability.has_probe:
             return chance * quote.chance
         words = " ".join(hit.article.text[run[0].start : run[-1].end] for run in quote.runs)
@@ -264,9 +265,8 @@ class Answerer:
         messages = answer_messages_about(hit.article, words, asked, language, kept=False)
         with contextlib.closing(self._model.generate(messages, 1, (), asker, (NOTHING,))) as reply:
             answers = self._answerability.of_quotation(chance, reply)
-        written = " ".join(writing.withheld_here)
         quoted_words = words if language == hit.article.language else ""
-        return as_asked(answers, [one for one in (written, quoted_words) if one], asked, language)
+        return held_to_answer_type(answers, [one for one in (written, quoted_words) if one], asked, language)
 
     def _check(self, written: str, start: int, reading: _Reading, found: Found, writing: _Writing) -> Iterator[Checked]:
         """Hold the last sentence of what is written, from `start` on, against the passage it was written from, then
@@ -283,7 +283,7 @@ class Answerer:
         chance = self._chance(grounds, sentence, (start, len(written)), reading, found)
         if chance is not None:
             if not writing.has_more():  # what comes behind an answer may tell more of it
-                chance = as_asked(chance, [sentence], asked, found.language)
+                chance = held_to_answer_type(chance, [sentence], asked, found.language)
             writing.judged.append(chance)
             grounds = graded(grounds, chance, self._decline_below)
         if grounds.support == "unsupported":

@@ -25,7 +25,7 @@ from qa.adapter import adapter_digest
 from qa.language_model import NOBODY, Asker, LanguageModel, prefix_key
 from qa.probe import Probe, log_odds, logistic, read_probe
 from qa.prompt import NO, YES, no_passage_messages, says_messages
-from qa.wording.asked_kinds import lacks_what_is_asked
+from qa.wording.answer_types import lacks_answer_type
 
 if TYPE_CHECKING:
     from qa.decoding.hidden_states import HiddenState
@@ -36,7 +36,7 @@ PROBE_FILE = Path(__file__).parent / "entailment.json"
 # them likelier than .84: -1.6 keeps the six above the bar and the others below it (tests/bench/fit_probes.py --report
 # prints them; -1.9 is likeliest). Of what would be quoted behind six such replies from passages that likely answer, the
 # two that answer had .96 and .88 before, the others .74 and less.
-LACKING = -1.6
+WITHOUT_ANSWER_TYPE = -1.6
 
 
 class Entailment:
@@ -69,12 +69,12 @@ class Entailment:
         return 0.0 if math.isinf(yes) else min(answerability, plain_probability(yes - no, cosine))
 
 
-def as_asked(probability: float, said: Sequence[str], question: str, language: str) -> float:
+def held_to_answer_type(probability: float, said: Sequence[str], question: str, language: str) -> float:
     """The probability, in 0..1, of an answer, with what was said (a sentence, or what was written and what is quoted
     instead) held against what kind of thing the question asks for. All are in the same language."""
-    if not any(lacks_what_is_asked(one, question, language) for one in said):
+    if not any(lacks_answer_type(one, question, language) for one in said):
         return probability
-    return logistic(log_odds(probability) + LACKING)
+    return logistic(log_odds(probability) + WITHOUT_ANSWER_TYPE)
 
 
 def plain_probability(odds: float, cosine: float) -> float:

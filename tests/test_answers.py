@@ -650,23 +650,27 @@ def test_what_stands_behind_an_answer_needs_no_name_of_its_own(index: Index) -> 
     assert [one.score for one in answer.sentences] == [0.7, 0.6]
 
 
-def test_behind_a_reply_without_the_number_asked_for_what_is_quoted_has_to_be_surer(index: Index) -> None:
-    judge: Any = Judge(0.1, 0.1)
-    for quoted, shown in ((0.8, False), (0.9, True)):
-        model = FakeLanguageModel(["Les travaux du pont des Tanneurs ont coûté cher.", "-", "-"], [YES, YES, NO])
-        answerer = Answerer(
-            index, FakeEmbedder(), model, answerability=Quoting(0.9, 0.1, quoted=quoted), entailment=judge
-        )
-        assert last(list(answerer.ask(QUESTION, (), 2))).answered is shown
+WHO_SAYS = "Qui dit que les travaux ont coûté 618 000 euros ?"
 
 
-def test_what_is_quoted_is_held_against_what_is_asked_for(index: Index) -> None:
+@pytest.mark.parametrize(
+    ("asked", "reply"),
+    [
+        (QUESTION, "Les travaux du pont des Tanneurs ont coûté cher."),  # no number, though the sentence quoted has one
+        (
+            WHO_SAYS,
+            "Bruno Delmas dit que les travaux ont coûté 618 000 euros.",
+        ),  # a name, and the sentence quoted has none
+    ],
+)
+@pytest.mark.parametrize(("quoted", "shown"), [(0.8, False), (0.9, True)])
+def test_where_what_was_written_or_is_quoted_has_not_what_is_asked_for_a_quotation_has_to_be_surer(
+    index: Index, asked: str, reply: str, quoted: float, shown: bool
+) -> None:
     judge: Any = Judge(0.1)
-    for asked, shown in ((QUESTION, True), ("Qui a payé les travaux du pont des Tanneurs ?", False)):
-        judge.chances.append(0.1)
-        reader, model = Quoting(0.9, 0.1, quoted=0.7), FakeLanguageModel([REWORDED, "-", "-"], [YES, YES, NO])
-        answerer = Answerer(index, FakeEmbedder(), model, answerability=reader, entailment=judge)
-        assert last(list(answerer.ask(asked, (), 2))).answered is shown
+    reader, model = Quoting(0.9, 0.1, quoted=quoted), FakeLanguageModel([reply, "-", "-"], [YES, YES, NO])
+    answerer = Answerer(index, FakeEmbedder(), model, answerability=reader, entailment=judge)
+    assert last(list(answerer.ask(asked, (), 2))).answered is shown
 
 
 def test_what_other_checks_stop_is_withheld_whatever_the_model_says_of_it(index: Index) -> None:

@@ -15,7 +15,14 @@ from fake_language_model import FakeLanguageModel
 from index.articles import Article
 from index.models.model_catalogue import CATALOGUE, DEFAULT_LANGUAGE_MODEL
 from qa.decoding.hidden_states import HiddenState
-from qa.entailment import LACKING, PROBE_FILE, Entailment, as_asked, entailment_probe, plain_probability
+from qa.entailment import (
+    PROBE_FILE,
+    WITHOUT_ANSWER_TYPE,
+    Entailment,
+    entailment_probe,
+    held_to_answer_type,
+    plain_probability,
+)
 from qa.language_model import NOBODY, Asker, prefix_key
 from qa.probe import Probe, log_odds
 from qa.prompt import answer_messages, no_passage_messages
@@ -101,8 +108,11 @@ def test_a_probe_file_that_is_not_there_is_no_probe(tmp_path: Path) -> None:
 
 def test_an_answer_without_the_name_that_is_asked_for_has_to_be_surer() -> None:
     asked, named, unnamed = "Comment s'appelle l'institutrice ?", "Elle s'appelle Paule Verdier.", "Elle est bloquée."
-    assert as_asked(0.8, [named], asked, "fr") == as_asked(0.8, [], asked, "fr") == 0.8
-    less = as_asked(0.8, [unnamed], asked, "fr")
-    assert log_odds(less) == pytest.approx(log_odds(0.8) + LACKING)
-    assert as_asked(0.8, [named, unnamed], asked, "fr") == as_asked(0.8, [unnamed, unnamed], asked, "fr") == less
-    assert as_asked(0.0, [unnamed], asked, "fr") == pytest.approx(0.0, abs=1e-5)
+
+    def held(probability: float, *said: str) -> float:
+        return held_to_answer_type(probability, said, asked, "fr")
+
+    assert held(0.8, named) == held(0.8) == 0.8
+    assert log_odds(held(0.8, unnamed)) == pytest.approx(log_odds(0.8) + WITHOUT_ANSWER_TYPE)
+    assert held(0.8, named, unnamed) == held(0.8, unnamed, unnamed) == held(0.8, unnamed)
+    assert held(0.0, unnamed) == pytest.approx(0.0, abs=1e-5)

@@ -21,7 +21,7 @@ A reply is right where its passage answers and it holds the marked answer; what 
 
 It prints areas under the ROC curve: of the fifth that only the curve was fitted to, or with --report of pairs that
 nothing was fitted to. For NoMIRACL a query counts once, with its likeliest passage of the first three. --report
-tells LACKING of qa/entailment.py, too, which rests on the held-out pairs (pairs.jsonl some.npz --report).
+tells WITHOUT_ANSWER_TYPE of qa/entailment.py, too, which rests on the held-out pairs (pairs.jsonl some.npz --report).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from qa.language_model import prefix_key
 from qa.measuring.measures import answer_recall, holds
 from qa.probe import Probe, logistic
 from qa.prompt import no_passage_messages
-from qa.wording.asked_kinds import lacks_what_is_asked
+from qa.wording.answer_types import lacks_answer_type
 
 # How much the weights are held back. Without the adapter, held out, AUROC of the first (squad2, PIAF, own, XQuAD ar)
 # with .0003: .831 .949 .930 .887; .001: .846 .950 .925 .884; .003: .851 .948 .916 .873. A perceptron with 64 hidden
@@ -314,7 +314,7 @@ def _report(read: Read) -> None:
     _tell("the reply is right", read, replies, right, judged)
     _tell("the passage answers, as the reply tells", read, replies, answers, known)
     _tell("the passage says the claim", read, _of_claims(read), right, judged, read.of("rte3"))
-    _tell_lacking(read, replies, right, judged & ~read.of("rte3", "nomiracl"))
+    _tell_without_answer_type(read, replies, right, judged & ~read.of("rte3", "nomiracl"))
 
 
 def _of_claims(read: Read) -> Numbers:
@@ -360,7 +360,9 @@ def chances_of(read: Read) -> tuple[Numbers, Numbers]:
         if written[number]:
             odds = float(np.log(chances[number] / (1 - chances[number])))
             said_so = said.probability(_layered(read.reply[number]), answerability=odds)
-            replies[number] = entailment.as_asked(said_so, [read.replies[number]], pair.question, pair.language)
+            replies[number] = entailment.held_to_answer_type(
+                said_so, [read.replies[number]], pair.question, pair.language
+            )
     return chances, replies
 
 
@@ -381,18 +383,18 @@ def _tell(
             print(f"{name:12}{len(truth):7}{truth.sum():7}{area:7.3f}{share:22.2f}")
 
 
-def _tell_lacking(read: Read, replies: Numbers, right: npt.NDArray[np.int64], use: Flags) -> None:
+def _tell_without_answer_type(read: Read, replies: Numbers, right: npt.NDArray[np.int64], use: Flags) -> None:
     """What has to be added to the log-odds of replies that have no name or number where one is asked for."""
     pairs = zip(read.replies, read.pairs, strict=True)
-    lacking = use & np.array([lacks_what_is_asked(text, pair.question, pair.language) for text, pair in pairs])
+    lacking = use & np.array([lacks_answer_type(text, pair.question, pair.language) for text, pair in pairs])
     if not lacking.any():
         return
-    odds, labels = np.log(replies[lacking] / (1 - replies[lacking])) - entailment.LACKING, right[lacking]
+    odds, labels = np.log(replies[lacking] / (1 - replies[lacking])) - entailment.WITHOUT_ANSWER_TYPE, right[lacking]
     added = np.linspace(-5, 5, 101)
     likelihoods = [np.log1p(np.exp((1 - 2 * labels) * (odds + one))).sum() for one in added]
     before = [", ".join(f"{logistic(one):.2f}" for one in sorted(odds[labels == label])) for label in (1, 0)]
     print(f"\nwithout a name or number that is asked for: right {before[0]}; wrong {before[1]}")
-    print(f"LACKING = {added[int(np.argmin(likelihoods))]:.1f}")
+    print(f"WITHOUT_ANSWER_TYPE = {added[int(np.argmin(likelihoods))]:.1f}")
 
 
 def _queries(read: Read, own: Flags) -> list[list[int]]:

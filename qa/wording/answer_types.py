@@ -1,5 +1,5 @@
-"""Questions that ask for a name or a number, and sentences that have none: "L'institutrice est bloquée" does not say
-what she is called."""
+"""The answer type of a question, a name or a number, and sentences without one: "L'institutrice est bloquée" does not
+say what she is called (Li and Roth, "Learning Question Classifiers", COLING 2002)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _ONE = {"fr": "une?", "en": "one|an?", "de": "ein(?:e[nmrs]?)?", "es": "un[oa]?"
 _SAME_WORD = 4  # letters
 
 
-def lacks_what_is_asked(sentence: str, question: str, language: str) -> bool:
+def lacks_answer_type(sentence: str, question: str, language: str) -> bool:
     """Whether the question asks for a name or a number, and the sentence, in the same language, has none that the
     question has not. It may answer all the same: "Un pompier a été blessé"."""
     if _asks_number(question, language):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa.wording.asked_kinds import lacks_what_is_asked
+from qa.wording.answer_types import lacks_answer_type
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ from qa.wording.asked_kinds import lacks_what_is_asked
     ],
 )
 def test_a_sentence_without_the_name_or_number_asked_for_lacks_it(language: str, question: str, sentence: str) -> None:
-    assert lacks_what_is_asked(sentence, question, language)
+    assert lacks_answer_type(sentence, question, language)
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_a_sentence_without_the_name_or_number_asked_for_lacks_it(language: str,
     ],
 )
 def test_otherwise_nothing_is_missed(language: str, question: str, sentence: str) -> None:
-    assert not lacks_what_is_asked(sentence, question, language)
+    assert not lacks_answer_type(sentence, question, language)
